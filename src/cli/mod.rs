@@ -1,0 +1,1 @@
+//! Command line: arguments, output and exit codes; one file per command.

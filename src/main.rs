@@ -1,0 +1,2 @@
+//! The `goldrun` binary.
+fn main() {}
