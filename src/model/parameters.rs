@@ -1,0 +1,176 @@
+//! The network's parameters by Keras' names, raw: never folded.
+
+use std::path::Path;
+
+use candle_core::{Device, Tensor as CandleTensor, Var};
+use candle_nn::VarMap;
+use sha2::{Digest, Sha256};
+
+use super::{Network, TensorSpec};
+use crate::random::{self, Purpose, Stream};
+
+/// Slot of the head's kernel among the tensors that are drawn.
+const HEAD_KERNEL_SLOT: u32 = 0;
+
+/// One tensor.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Tensor {
+    /// Name, shape and layer.
+    pub spec: TensorSpec,
+    /// Row-major values.
+    pub values: Vec<f32>,
+}
+
+/// All tensors, in model layer order.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Parameters {
+    /// Within a layer: kernel, bias, gamma, beta, moving mean, moving variance.
+    pub tensors: Vec<Tensor>,
+}
+
+/// Why parameters could not be made or saved.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// candle refused.
+    #[error("cannot save the model to {path}: {source}")]
+    Save {
+        /// Where.
+        path: String,
+        /// Why.
+        source: candle_core::Error,
+    },
+    /// The file system refused.
+    #[error("cannot save the model: {0}")]
+    Io(#[from] std::io::Error),
+}
+
+impl Parameters {
+    /// The backbone's tensors as given (in [`Network::backbone_tensors`]' order), and a head drawn from
+    /// `seed`: Glorot-uniform kernel, zero bias.
+    ///
+    /// # Panics
+    /// If `backbone` does not fit the network; [`super::weights::fit`] makes one that does.
+    pub fn with_new_head(network: &Network, backbone: Vec<Vec<f32>>, seed: u64) -> Self {
+        let stream = Stream::new(seed, Purpose::Weights, HEAD_KERNEL_SLOT);
+        let inputs = network.features()[2];
+        let kernel =
+            random::glorot_uniform(&stream, inputs, network.outputs, inputs * network.outputs);
+        let values = backbone
+            .into_iter()
+            .chain([kernel, vec![0.0; network.outputs]]);
+        let tensors: Vec<Tensor> = network
+            .tensors()
+            .into_iter()
+            .zip(values)
+            .map(|(spec, values)| {
+                assert_eq!(spec.len(), values.len(), "{}", spec.name);
+                Tensor { spec, values }
+            })
+            .collect();
+        Self { tensors }
+    }
+
+    /// Values of the tensor at `place`.
+    pub fn values(&self, place: usize) -> &[f32] {
+        &self.tensors[place].values
+    }
+
+    /// sha256 over the little-endian f32 of every tensor in order, in hex.
+    pub fn digest(&self) -> String {
+        let mut hasher = Sha256::new();
+        for tensor in &self.tensors {
+            update(&mut hasher, &tensor.values);
+        }
+        hex(&hasher.finalize())
+    }
+
+    /// A digest per tensor, in order, with its name.
+    pub fn digests(&self) -> Vec<(String, String)> {
+        self.tensors
+            .iter()
+            .map(|tensor| (tensor.spec.name.clone(), digest(&tensor.values)))
+            .collect()
+    }
+
+    /// The first tensor and element that is not finite.
+    pub fn first_non_finite(&self) -> Option<(&str, usize)> {
+        self.tensors.iter().find_map(|tensor| {
+            let place = tensor.values.iter().position(|value| !value.is_finite())?;
+            Some((tensor.spec.name.as_str(), place))
+        })
+    }
+
+    /// The parameters as candle variables under Keras' names.
+    pub fn var_map(&self) -> Result<VarMap, candle_core::Error> {
+        let map = VarMap::new();
+        {
+            // Nobody else holds the lock of a map that was just made, so it cannot be poisoned.
+            let mut data = map
+                .data()
+                .lock()
+                .unwrap_or_else(std::sync::PoisonError::into_inner);
+            for tensor in &self.tensors {
+                let shape = tensor.spec.shape.as_slice();
+                let value = CandleTensor::from_slice(&tensor.values, shape, &Device::Cpu)?;
+                data.insert(tensor.spec.name.clone(), Var::from_tensor(&value)?);
+            }
+        }
+        Ok(map)
+    }
+
+    /// Saves all tensors as safetensors; the file is whole or absent.
+    pub fn save(&self, path: &Path) -> Result<(), Error> {
+        let folder = path.parent().unwrap_or(Path::new("."));
+        let beside = tempfile::Builder::new()
+            .suffix(".safetensors")
+            .tempfile_in(folder)?;
+        self.var_map()
+            .and_then(|map| map.save(beside.path()))
+            .map_err(|source| Error::Save {
+                path: path.display().to_string(),
+                source,
+            })?;
+        beside.persist(path).map_err(|error| error.error)?;
+        Ok(())
+    }
+}
+
+/// sha256 over little-endian f32 values, in hex.
+pub fn digest(values: &[f32]) -> String {
+    let mut hasher = Sha256::new();
+    update(&mut hasher, values);
+    hex(&hasher.finalize())
+}
+
+fn update(hasher: &mut Sha256, values: &[f32]) {
+    /// Values turned into bytes at a time.
+    const CHUNK: usize = 4096;
+    let mut bytes = Vec::with_capacity(CHUNK * 4);
+    for chunk in values.chunks(CHUNK) {
+        bytes.clear();
+        bytes.extend(chunk.iter().flat_map(|value| value.to_le_bytes()));
+        hasher.update(&bytes);
+    }
+}
+
+fn hex(bytes: &[u8]) -> String {
+    use std::fmt::Write;
+    bytes.iter().fold(String::new(), |mut text, byte| {
+        // Writing to a String cannot fail.
+        let _ = write!(text, "{byte:02x}");
+        text
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn vector_of_the_parameter_digest() {
+        assert_eq!(
+            digest(&[1.0, -0.0, 0.1]),
+            "e77731b67d6d3b743cfb0d82cb626ec7275a439b39236442b7d38729c87f3668"
+        );
+    }
+}
