@@ -1,1 +1,23 @@
-//! (being written)
+//! The arithmetic: slices in, slices out, the same bits at every SIMD level (docs/arithmetic.md).
+//!
+//! Each operation is one body over `Lanes`; the scalar level runs it on plain arrays of f32, which
+//! is the reference, the others on vector registers. Lanes, and the threads of the callers, divide outputs
+//! and never a sum. Slices of a wrong length are a programming error and panic.
+
+// A kernel takes its sizes and slices one by one: a struct for each would hide what is read and written.
+#![allow(clippy::too_many_arguments)]
+
+pub mod batch_norm;
+pub mod depthwise;
+pub mod dropout;
+pub mod elementary;
+pub mod environment;
+pub mod first_convolution;
+mod lanes;
+mod level;
+pub mod loss;
+pub mod optimizer;
+pub mod pointwise;
+pub mod pool;
+
+pub use level::Level;

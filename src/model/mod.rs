@@ -17,7 +17,7 @@ use crate::recipe::{Model, Recipe};
 /// Height, width and channels of an activation.
 pub type Shape = [usize; 3];
 
-/// Epsilon of batch norm in MobileNetV2 (keras/src/applications/mobilenet_v2.py).
+/// Epsilon of batch norm in MobileNetV2 (`keras/src/applications/mobilenet_v2.py`).
 pub const BATCH_NORM_EPSILON: f64 = 0.001;
 
 /// A backbone with its head.

@@ -59,7 +59,7 @@ pub enum Source {
     Urls(Vec<String>),
     /// A local file or folder, absolute.
     Path(PathBuf),
-    /// A file that is inside the binary, by its path relative to `recipes/` (see [`shipped`]).
+    /// A file that is inside the binary, by its path relative to `recipes/`.
     Shipped(String),
 }
 
@@ -202,7 +202,7 @@ pub enum Amount {
 /// The network.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Model {
-    /// MobileNetV2 (Sandler et al. 2018; keras/src/applications/mobilenet_v2.py) without its top.
+    /// MobileNetV2 (Sandler et al. 2018; `keras/src/applications/mobilenet_v2.py`) without its top.
     MobileNetV2 {
         /// Width multiplier.
         alpha: f64,

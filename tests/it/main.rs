@@ -1,1 +1,4 @@
 //! The one integration crate.
+
+mod kernels;
+mod randomness;

@@ -1,5 +1,5 @@
 //! MobileNetV2: Sandler et al., "MobileNetV2: Inverted Residuals and Linear Bottlenecks", 2018,
-//! layer by layer as in keras/src/applications/mobilenet_v2.py (`include_top=False`).
+//! layer by layer as in `keras/src/applications/mobilenet_v2.py` (`include_top=False`).
 
 use crate::model::{Layer, LayerKind, Shape};
 

@@ -1,0 +1,74 @@
+//! The optimizer of a phase: its rule with the constants of a step, and the state of a tensor.
+
+use crate::kernels::Level;
+use crate::kernels::optimizer::{Adam, RmsProp, Sgd};
+use crate::recipe::Optimizer;
+
+/// State of one tensor; a rule uses what it needs.
+pub(super) struct State {
+    /// First moment, or momentum.
+    first: Vec<f32>,
+    /// Second moment.
+    second: Vec<f32>,
+}
+
+impl State {
+    /// Fresh state for `len` elements.
+    pub(super) fn new(len: usize) -> Self {
+        Self {
+            first: vec![0.0; len],
+            second: vec![0.0; len],
+        }
+    }
+}
+
+/// The rule at the present step.
+pub(super) enum Update {
+    /// Kingma and Ba 2015.
+    Adam(Adam),
+    /// Hinton 2012.
+    RmsProp(RmsProp),
+    /// Plain, momentum or Nesterov.
+    Sgd(Sgd),
+}
+
+impl Update {
+    /// The rule of a phase, before its first step.
+    pub(super) fn new(optimizer: &Optimizer) -> Self {
+        match *optimizer {
+            Optimizer::Adam {
+                learning_rate,
+                beta_1,
+                beta_2,
+                epsilon,
+            } => Self::Adam(Adam::new(learning_rate, beta_1, beta_2, epsilon)),
+            Optimizer::RmsProp {
+                learning_rate,
+                rho,
+                momentum,
+                epsilon,
+            } => Self::RmsProp(RmsProp::new(learning_rate, rho, momentum, epsilon)),
+            Optimizer::Sgd {
+                learning_rate,
+                momentum,
+                nesterov,
+            } => Self::Sgd(Sgd::new(learning_rate, momentum, nesterov)),
+        }
+    }
+
+    /// Goes on to the next step: Adam's rate depends on its number.
+    pub(super) fn next_step(&mut self) {
+        if let Self::Adam(adam) = self {
+            adam.next_step();
+        }
+    }
+
+    /// Changes `w` by the gradient `g`.
+    pub(super) fn apply(&self, level: Level, w: &mut [f32], g: &[f32], state: &mut State) {
+        match self {
+            Self::Adam(rule) => rule.update(level, w, g, &mut state.first, &mut state.second),
+            Self::RmsProp(rule) => rule.update(level, w, g, &mut state.second, &mut state.first),
+            Self::Sgd(rule) => rule.update(level, w, g, &mut state.first),
+        }
+    }
+}

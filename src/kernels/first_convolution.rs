@@ -1,0 +1,253 @@
+//! The 3×3 convolution with stride 2 on a picture of three channels, and its weight gradient.
+//! Taps outside the image are skipped.
+
+use std::ops::Range;
+
+use super::Level;
+use super::lanes::{Lanes, over_lanes};
+use super::level::at_level;
+
+const SIDE: usize = 3;
+const STRIDE: usize = 2;
+/// Channels of a picture.
+const COLOURS: usize = 3;
+/// Weights of an output channel.
+pub const TAPS: usize = SIDE * SIDE * COLOURS;
+
+/// Sizes of the first convolution.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Shape {
+    /// Rows of the picture.
+    pub height: usize,
+    /// Columns of the picture.
+    pub width: usize,
+    /// Channels of the output.
+    pub out_channels: usize,
+    /// Rows of the output.
+    pub out_height: usize,
+    /// Columns of the output.
+    pub out_width: usize,
+}
+
+impl Shape {
+    /// Padding "same" as TensorFlow has it: for even sizes 0 before and 1 after, for odd ones 1 and 1.
+    pub fn keras(height: usize, width: usize, out_channels: usize) -> Self {
+        Self {
+            height,
+            width,
+            out_channels,
+            out_height: height.div_ceil(STRIDE),
+            out_width: width.div_ceil(STRIDE),
+        }
+    }
+
+    /// Values of a picture.
+    pub fn input_len(&self) -> usize {
+        self.height * self.width * COLOURS
+    }
+
+    /// Values of its output.
+    pub fn output_len(&self) -> usize {
+        self.out_height * self.out_width * self.out_channels
+    }
+
+    /// Taps along an axis of `len` that meet the picture at output `out`, and the input of tap 0.
+    #[inline(always)]
+    fn taps(out: usize, len: usize) -> (Range<usize>, isize) {
+        let origin = (out * STRIDE) as isize - (len % 2) as isize;
+        let first = usize::from(origin < 0);
+        (first..SIDE.min((len as isize - origin) as usize), origin)
+    }
+}
+
+/// `y = bias`, then `fma(x, w, ·)` over taps in the picture in order of (ky, kx, colour); then ReLU6.
+/// One picture; `w` is `[27][n]`.
+///
+/// # Panics
+/// If lengths do not fit.
+pub fn forward(level: Level, shape: &Shape, x: &[f32], w: &[f32], bias: &[f32], y: &mut [f32]) {
+    assert_eq!(x.len(), shape.input_len());
+    assert_eq!(y.len(), shape.output_len());
+    assert_eq!(w.len(), TAPS * shape.out_channels);
+    assert_eq!(bias.len(), shape.out_channels);
+    run_forward(level, shape, x, w, bias, y);
+}
+
+at_level!(
+    fn run_forward(shape: &Shape, x: &[f32], w: &[f32], bias: &[f32], y: &mut [f32]) = forward_body
+);
+
+#[inline(always)]
+unsafe fn forward_body<L: Lanes>(shape: &Shape, x: &[f32], w: &[f32], bias: &[f32], y: &mut [f32]) {
+    for row in 0..shape.out_height {
+        // SAFETY: channels lie inside 0..n.
+        unsafe {
+            over_lanes!(
+                L,
+                0..shape.out_channels,
+                forward_row(row, shape, x, w, bias, y)
+            );
+        }
+    }
+}
+
+/// Output pixels that are computed side by side.
+const PIXELS: usize = 8;
+
+#[inline(always)]
+unsafe fn forward_row<L: Lanes>(
+    channel: usize,
+    row: usize,
+    shape: &Shape,
+    x: &[f32],
+    w: &[f32],
+    bias: &[f32],
+    y: &mut [f32],
+) {
+    let n = shape.out_channels;
+    let (rows, origin_y) = Shape::taps(row, shape.height);
+    // SAFETY: every tap that is used lies inside the picture, every output inside the row.
+    unsafe {
+        let start = L::load(bias.as_ptr().add(channel));
+        let mut column = 0;
+        while column < shape.out_width {
+            let (columns, origin_x) = Shape::taps(column, shape.width);
+            let last = column + PIXELS - 1;
+            let is_inside = columns.len() == SIDE
+                && last < shape.out_width
+                && Shape::taps(last, shape.width).0.len() == SIDE;
+            let count = if is_inside { PIXELS } else { 1 };
+            let mut sums = [start; PIXELS];
+            for ky in rows.clone() {
+                let line = (origin_y + ky as isize) as usize * shape.width;
+                for kx in columns.clone() {
+                    let at = (line + (origin_x + kx as isize) as usize) * COLOURS;
+                    for colour in 0..COLOURS {
+                        let tap = (ky * SIDE + kx) * COLOURS + colour;
+                        let weight = L::load(w.as_ptr().add(tap * n + channel));
+                        let from = x.as_ptr().add(at + colour);
+                        if is_inside {
+                            for (pixel, sum) in sums.iter_mut().enumerate() {
+                                let value = *from.add(pixel * STRIDE * COLOURS);
+                                *sum = L::splat(value).fma(weight, *sum);
+                            }
+                        } else {
+                            sums[0] = L::splat(*from).fma(weight, sums[0]);
+                        }
+                    }
+                }
+            }
+            for (pixel, sum) in sums[..count].iter().enumerate() {
+                let at = (row * shape.out_width + column + pixel) * n + channel;
+                sum.relu6().store(y.as_mut_ptr().add(at));
+            }
+            column += count;
+        }
+    }
+}
+
+/// Gradient of the kernel over `images` pictures, `[27][n]`: per slice of whole images one chain from +0
+/// over output pixels in order (taps outside skipped), slices added in order.
+///
+/// # Panics
+/// If lengths do not fit.
+pub fn weight_gradient(
+    level: Level,
+    shape: &Shape,
+    images: usize,
+    x: &[f32],
+    dz: &[f32],
+    slice_images: usize,
+    out: &mut [f32],
+) {
+    assert_eq!(x.len(), images * shape.input_len());
+    assert_eq!(dz.len(), images * shape.output_len());
+    assert_eq!(out.len(), TAPS * shape.out_channels);
+    assert!(slice_images > 0);
+    out.fill(0.0);
+    run_weight_gradient(level, shape, images, x, dz, slice_images, out);
+}
+
+at_level!(
+    fn run_weight_gradient(
+        shape: &Shape,
+        images: usize,
+        x: &[f32],
+        dz: &[f32],
+        slice_images: usize,
+        out: &mut [f32],
+    ) = weight_gradient_body
+);
+
+#[inline(always)]
+unsafe fn weight_gradient_body<L: Lanes>(
+    shape: &Shape,
+    images: usize,
+    x: &[f32],
+    dz: &[f32],
+    slice_images: usize,
+    out: &mut [f32],
+) {
+    let mut image = 0;
+    while image < images {
+        let slice = image..images.min(image + slice_images);
+        for ky in 0..SIDE {
+            // SAFETY: channels lie inside 0..n.
+            unsafe {
+                over_lanes!(
+                    L,
+                    0..shape.out_channels,
+                    weight_gradient_slice(ky, slice.clone(), shape, x, dz, out)
+                );
+            }
+        }
+        image += slice_images;
+    }
+}
+
+#[inline(always)]
+unsafe fn weight_gradient_slice<L: Lanes>(
+    channel: usize,
+    ky: usize,
+    images: Range<usize>,
+    shape: &Shape,
+    x: &[f32],
+    dz: &[f32],
+    out: &mut [f32],
+) {
+    let n = shape.out_channels;
+    let is_first = images.start == 0;
+    // SAFETY: every tap that is used lies inside its picture.
+    unsafe {
+        let mut sums = [L::splat(0.0); SIDE * COLOURS];
+        for image in images {
+            let x = x.as_ptr().add(image * shape.input_len());
+            let dz = dz.as_ptr().add(image * shape.output_len() + channel);
+            for row in 0..shape.out_height {
+                let (rows, origin_y) = Shape::taps(row, shape.height);
+                if !rows.contains(&ky) {
+                    continue;
+                }
+                let line = (origin_y + ky as isize) as usize * shape.width;
+                for column in 0..shape.out_width {
+                    let (columns, origin_x) = Shape::taps(column, shape.width);
+                    let gradient = L::load(dz.add((row * shape.out_width + column) * n));
+                    for kx in columns {
+                        let at = (line + (origin_x + kx as isize) as usize) * COLOURS;
+                        for colour in 0..COLOURS {
+                            let sum = &mut sums[kx * COLOURS + colour];
+                            *sum = L::splat(*x.add(at + colour)).fma(gradient, *sum);
+                        }
+                    }
+                }
+            }
+        }
+        for (tap, &sum) in sums.iter().enumerate() {
+            let at = out
+                .as_mut_ptr()
+                .add((ky * SIDE * COLOURS + tap) * n + channel);
+            let total = if is_first { sum } else { L::load(at).add(sum) };
+            total.store(at);
+        }
+    }
+}

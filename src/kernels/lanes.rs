@@ -1,0 +1,313 @@
+//! A vector of f32: the few operations that the kernels are written in.
+//!
+//! Every operation is one IEEE-754 operation a lane, rounded once; `fma` is fused, nothing else is.
+
+/// A vector of [`Lanes::N`] values. Methods that take pointers need so many valid values behind them.
+pub(super) trait Lanes: Copy {
+    /// Lanes.
+    const N: usize;
+    /// Rows of a register tile of two vectors a row.
+    const ROWS: usize;
+
+    unsafe fn load(from: *const f32) -> Self;
+    unsafe fn store(self, to: *mut f32);
+    unsafe fn splat(value: f32) -> Self;
+    /// self · b + c, rounded once.
+    unsafe fn fma(self, b: Self, c: Self) -> Self;
+    unsafe fn add(self, b: Self) -> Self;
+    unsafe fn sub(self, b: Self) -> Self;
+    unsafe fn mul(self, b: Self) -> Self;
+    unsafe fn div(self, b: Self) -> Self;
+    unsafe fn sqrt(self) -> Self;
+    /// min6(max0(self)): NaN and −0 become +0.
+    unsafe fn relu6(self) -> Self;
+    /// self where 0 < y < 6, else +0.
+    unsafe fn where_active(self, y: Self) -> Self;
+}
+
+fn relu6(x: f32) -> f32 {
+    let positive = if x > 0.0 { x } else { 0.0 };
+    if positive < 6.0 { positive } else { 6.0 }
+}
+
+fn where_active(x: f32, y: f32) -> f32 {
+    if y > 0.0 && y < 6.0 { x } else { 0.0 }
+}
+
+/// One value: what is left beside whole vectors.
+impl Lanes for f32 {
+    const N: usize = 1;
+    const ROWS: usize = 6;
+
+    #[inline(always)]
+    unsafe fn load(from: *const f32) -> Self {
+        // SAFETY: the caller's contract.
+        unsafe { *from }
+    }
+    #[inline(always)]
+    unsafe fn store(self, to: *mut f32) {
+        // SAFETY: the caller's contract.
+        unsafe { *to = self }
+    }
+    #[inline(always)]
+    unsafe fn splat(value: f32) -> Self {
+        value
+    }
+    #[inline(always)]
+    unsafe fn fma(self, b: Self, c: Self) -> Self {
+        self.mul_add(b, c)
+    }
+    #[inline(always)]
+    unsafe fn add(self, b: Self) -> Self {
+        self + b
+    }
+    #[inline(always)]
+    unsafe fn sub(self, b: Self) -> Self {
+        self - b
+    }
+    #[inline(always)]
+    unsafe fn mul(self, b: Self) -> Self {
+        self * b
+    }
+    #[inline(always)]
+    unsafe fn div(self, b: Self) -> Self {
+        self / b
+    }
+    #[inline(always)]
+    unsafe fn sqrt(self) -> Self {
+        self.sqrt()
+    }
+    #[inline(always)]
+    unsafe fn relu6(self) -> Self {
+        relu6(self)
+    }
+    #[inline(always)]
+    unsafe fn where_active(self, y: Self) -> Self {
+        where_active(self, y)
+    }
+}
+
+/// The reference: plain f32 in an array.
+#[derive(Clone, Copy)]
+pub(super) struct Plain([f32; PLAIN]);
+
+const PLAIN: usize = 8;
+
+impl Plain {
+    #[inline(always)]
+    fn zip(self, other: Self, f: impl Fn(f32, f32) -> f32) -> Self {
+        Self(std::array::from_fn(|lane| f(self.0[lane], other.0[lane])))
+    }
+}
+
+impl Lanes for Plain {
+    const N: usize = PLAIN;
+    const ROWS: usize = 6;
+
+    #[inline(always)]
+    unsafe fn load(from: *const f32) -> Self {
+        // SAFETY: the caller's contract; an array of f32 is aligned as f32 is.
+        Self(unsafe { *from.cast::<[f32; PLAIN]>() })
+    }
+    #[inline(always)]
+    unsafe fn store(self, to: *mut f32) {
+        // SAFETY: as in `load`.
+        unsafe { *to.cast::<[f32; PLAIN]>() = self.0 }
+    }
+    #[inline(always)]
+    unsafe fn splat(value: f32) -> Self {
+        Self([value; PLAIN])
+    }
+    #[inline(always)]
+    unsafe fn fma(self, b: Self, c: Self) -> Self {
+        Self(std::array::from_fn(|lane| {
+            self.0[lane].mul_add(b.0[lane], c.0[lane])
+        }))
+    }
+    #[inline(always)]
+    unsafe fn add(self, b: Self) -> Self {
+        self.zip(b, |a, b| a + b)
+    }
+    #[inline(always)]
+    unsafe fn sub(self, b: Self) -> Self {
+        self.zip(b, |a, b| a - b)
+    }
+    #[inline(always)]
+    unsafe fn mul(self, b: Self) -> Self {
+        self.zip(b, |a, b| a * b)
+    }
+    #[inline(always)]
+    unsafe fn div(self, b: Self) -> Self {
+        self.zip(b, |a, b| a / b)
+    }
+    #[inline(always)]
+    unsafe fn sqrt(self) -> Self {
+        self.zip(self, |a, _| a.sqrt())
+    }
+    #[inline(always)]
+    unsafe fn relu6(self) -> Self {
+        self.zip(self, |a, _| relu6(a))
+    }
+    #[inline(always)]
+    unsafe fn where_active(self, y: Self) -> Self {
+        self.zip(y, where_active)
+    }
+}
+
+#[cfg(target_arch = "x86_64")]
+pub(super) use x86::{Avx2, Avx512};
+
+/// Every `unsafe` below is an intrinsic of the level's own feature, which the dispatch has checked, or a
+/// load or store under the caller's contract.
+#[cfg(target_arch = "x86_64")]
+// The intrinsics are a vocabulary; naming each would say nothing.
+#[allow(clippy::undocumented_unsafe_blocks, clippy::wildcard_imports)]
+mod x86 {
+    use std::arch::x86_64::*;
+
+    use super::Lanes;
+
+    /// 8 lanes.
+    #[derive(Clone, Copy)]
+    pub struct Avx2(__m256);
+
+    impl Lanes for Avx2 {
+        const N: usize = 8;
+        const ROWS: usize = 6;
+
+        #[inline(always)]
+        unsafe fn load(from: *const f32) -> Self {
+            Self(unsafe { _mm256_loadu_ps(from) })
+        }
+        #[inline(always)]
+        unsafe fn store(self, to: *mut f32) {
+            unsafe { _mm256_storeu_ps(to, self.0) }
+        }
+        #[inline(always)]
+        unsafe fn splat(value: f32) -> Self {
+            Self(unsafe { _mm256_set1_ps(value) })
+        }
+        #[inline(always)]
+        unsafe fn fma(self, b: Self, c: Self) -> Self {
+            Self(unsafe { _mm256_fmadd_ps(self.0, b.0, c.0) })
+        }
+        #[inline(always)]
+        unsafe fn add(self, b: Self) -> Self {
+            Self(unsafe { _mm256_add_ps(self.0, b.0) })
+        }
+        #[inline(always)]
+        unsafe fn sub(self, b: Self) -> Self {
+            Self(unsafe { _mm256_sub_ps(self.0, b.0) })
+        }
+        #[inline(always)]
+        unsafe fn mul(self, b: Self) -> Self {
+            Self(unsafe { _mm256_mul_ps(self.0, b.0) })
+        }
+        #[inline(always)]
+        unsafe fn div(self, b: Self) -> Self {
+            Self(unsafe { _mm256_div_ps(self.0, b.0) })
+        }
+        #[inline(always)]
+        unsafe fn sqrt(self) -> Self {
+            Self(unsafe { _mm256_sqrt_ps(self.0) })
+        }
+        #[inline(always)]
+        unsafe fn relu6(self) -> Self {
+            // The constant is the second operand: MAXPS and MINPS return it for NaN and equal zeros.
+            Self(unsafe {
+                _mm256_min_ps(
+                    _mm256_max_ps(self.0, _mm256_setzero_ps()),
+                    _mm256_set1_ps(6.0),
+                )
+            })
+        }
+        #[inline(always)]
+        unsafe fn where_active(self, y: Self) -> Self {
+            Self(unsafe {
+                let above = _mm256_cmp_ps::<_CMP_GT_OQ>(y.0, _mm256_setzero_ps());
+                let below = _mm256_cmp_ps::<_CMP_LT_OQ>(y.0, _mm256_set1_ps(6.0));
+                _mm256_and_ps(_mm256_and_ps(above, below), self.0)
+            })
+        }
+    }
+
+    /// 16 lanes.
+    #[derive(Clone, Copy)]
+    pub struct Avx512(__m512);
+
+    impl Lanes for Avx512 {
+        const N: usize = 16;
+        const ROWS: usize = 14;
+
+        #[inline(always)]
+        unsafe fn load(from: *const f32) -> Self {
+            Self(unsafe { _mm512_loadu_ps(from) })
+        }
+        #[inline(always)]
+        unsafe fn store(self, to: *mut f32) {
+            unsafe { _mm512_storeu_ps(to, self.0) }
+        }
+        #[inline(always)]
+        unsafe fn splat(value: f32) -> Self {
+            Self(unsafe { _mm512_set1_ps(value) })
+        }
+        #[inline(always)]
+        unsafe fn fma(self, b: Self, c: Self) -> Self {
+            Self(unsafe { _mm512_fmadd_ps(self.0, b.0, c.0) })
+        }
+        #[inline(always)]
+        unsafe fn add(self, b: Self) -> Self {
+            Self(unsafe { _mm512_add_ps(self.0, b.0) })
+        }
+        #[inline(always)]
+        unsafe fn sub(self, b: Self) -> Self {
+            Self(unsafe { _mm512_sub_ps(self.0, b.0) })
+        }
+        #[inline(always)]
+        unsafe fn mul(self, b: Self) -> Self {
+            Self(unsafe { _mm512_mul_ps(self.0, b.0) })
+        }
+        #[inline(always)]
+        unsafe fn div(self, b: Self) -> Self {
+            Self(unsafe { _mm512_div_ps(self.0, b.0) })
+        }
+        #[inline(always)]
+        unsafe fn sqrt(self) -> Self {
+            Self(unsafe { _mm512_sqrt_ps(self.0) })
+        }
+        #[inline(always)]
+        unsafe fn relu6(self) -> Self {
+            Self(unsafe {
+                _mm512_min_ps(
+                    _mm512_max_ps(self.0, _mm512_setzero_ps()),
+                    _mm512_set1_ps(6.0),
+                )
+            })
+        }
+        #[inline(always)]
+        unsafe fn where_active(self, y: Self) -> Self {
+            Self(unsafe {
+                let above = _mm512_cmp_ps_mask::<_CMP_GT_OQ>(y.0, _mm512_setzero_ps());
+                let below = _mm512_cmp_ps_mask::<_CMP_LT_OQ>(y.0, _mm512_set1_ps(6.0));
+                _mm512_maskz_mov_ps(above & below, self.0)
+            })
+        }
+    }
+}
+
+/// Calls `$column::<L>(place, …)` for every place of `$range`: whole vectors first, then value by value.
+macro_rules! over_lanes {
+    ($wide:ident, $range:expr, $column:ident ( $( $arg:expr ),* $(,)? )) => {{
+        let range: std::ops::Range<usize> = $range;
+        let mut place = range.start;
+        while place + $wide::N <= range.end {
+            $column::<$wide>(place, $( $arg ),*);
+            place += $wide::N;
+        }
+        while place < range.end {
+            $column::<f32>(place, $( $arg ),*);
+            place += 1;
+        }
+    }};
+}
+pub(super) use over_lanes;
