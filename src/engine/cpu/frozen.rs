@@ -106,29 +106,6 @@ impl Frozen {
         self.return_arena(arena);
     }
 
-    /// The last operation's output instead of what crosses the border; for a prefix that is all of the
-    /// backbone.
-    pub(super) fn last_output(
-        &self,
-        level: Level,
-        layers: &[Layer],
-        picture: &[f32],
-        out: &mut [f32],
-    ) {
-        let mut outputs: Vec<Vec<f32>> = Vec::with_capacity(layers.len());
-        for layer in layers {
-            let operation = &layer.operation;
-            let mut y = vec![0.0; operation.output_len()];
-            let x = operation.input.map_or(picture, |input| outputs[input].as_slice());
-            let residual = operation.residual.map(|source| outputs[source].as_slice());
-            layer.forward(level, x, residual, &mut y);
-            outputs.push(y);
-        }
-        if let Some(last) = outputs.last() {
-            out.copy_from_slice(last);
-        }
-    }
-
     fn take_arena(&self) -> Vec<Vec<f32>> {
         let free = self
             .arenas
@@ -143,6 +120,24 @@ impl Frozen {
             .lock()
             .unwrap_or_else(std::sync::PoisonError::into_inner)
             .push(arena);
+    }
+}
+
+/// Output of the whole backbone for one picture.
+pub(super) fn backbone_output(level: Level, layers: &[Layer], picture: &[f32], out: &mut [f32]) {
+    let mut outputs: Vec<Vec<f32>> = Vec::with_capacity(layers.len());
+    for layer in layers {
+        let operation = &layer.operation;
+        let mut y = vec![0.0; operation.output_len()];
+        let x = operation
+            .input
+            .map_or(picture, |input| outputs[input].as_slice());
+        let residual = operation.residual.map(|source| outputs[source].as_slice());
+        layer.forward(level, x, residual, &mut y);
+        outputs.push(y);
+    }
+    if let Some(last) = outputs.last() {
+        out.copy_from_slice(last);
     }
 }
 

@@ -21,6 +21,17 @@ pub(super) struct Head {
     states: [State; 2],
 }
 
+/// What is known of a batch's images beside their pixels.
+#[derive(Clone, Copy)]
+pub struct Examples<'a> {
+    /// Classes.
+    pub labels: &'a [u32],
+    /// Places in the source split's sorted list: they draw the dropout masks.
+    pub indices: &'a [u32],
+    /// Stream of the masks at this phase and epoch.
+    pub dropout: &'a Stream,
+}
+
 /// What a training step of the head leaves behind, for a batch.
 #[derive(Default)]
 pub(super) struct HeadPass {
@@ -82,7 +93,6 @@ impl Head {
     /// Losses of logits, and the gradient of the batch's mean loss.
     pub(super) fn losses(
         &self,
-        level: Level,
         logits: &[f32],
         labels: &[u32],
         losses: &mut [f32],
@@ -90,40 +100,37 @@ impl Head {
     ) {
         let n = labels.len();
         if self.outputs == 1 {
-            loss::binary(level, logits, labels, n, losses, dlogits);
+            loss::binary(logits, labels, n, losses, dlogits);
         } else {
-            loss::softmax(level, logits, self.outputs, labels, n, losses, dlogits);
+            loss::softmax(logits, self.outputs, labels, n, losses, dlogits);
         }
     }
 
-    /// Forward with dropout and backward down to the weights' gradients; `images` are the indices that
-    /// draw the masks.
+    /// Forward with dropout and backward down to the weights' gradients.
     pub(super) fn train(
         &mut self,
         level: Level,
         pooled: &[f32],
-        labels: &[u32],
-        images: &[u32],
-        stream: &Stream,
+        examples: &Examples<'_>,
         pass: &mut HeadPass,
         losses: &mut [f32],
         logits: &mut [f32],
     ) {
         let threshold = random::dropout_threshold(self.rate);
         pass.keep.clear();
-        for &image in images {
+        for &image in examples.indices {
             for block in 0..self.inputs.div_ceil(4) {
-                let words = stream.block(image, block as u32);
+                let words = examples.dropout.block(image, block as u32);
                 let left = (self.inputs - 4 * block).min(4);
                 pass.keep
                     .extend(words[..left].iter().map(|word| word >> 8 >= threshold));
             }
         }
         pass.dropped.resize(pooled.len(), 0.0);
-        dropout::forward(level, pooled, &pass.keep, self.scale(), &mut pass.dropped);
+        dropout::apply(pooled, &pass.keep, self.scale(), &mut pass.dropped);
         self.logits(level, &pass.dropped, logits);
         pass.dlogits.resize(logits.len(), 0.0);
-        self.losses(level, logits, labels, losses, &mut pass.dlogits);
+        self.losses(logits, examples.labels, losses, &mut pass.dlogits);
 
         let slice_rows = slice_images(1);
         pointwise::weight_gradient(
@@ -156,7 +163,7 @@ impl Head {
             Epilogue::default(),
             &mut dropped,
         );
-        dropout::backward(level, &dropped, &pass.keep, self.scale(), dpooled);
+        dropout::apply(&dropped, &pass.keep, self.scale(), dpooled);
     }
 
     /// Applies one step of the optimizer.
@@ -167,8 +174,7 @@ impl Head {
         self.pack();
     }
 
-    /// Gradients of kernel and bias as of the last step, for tests.
-    #[cfg(test)]
+    /// Gradients of kernel and bias as of the last step.
     pub(super) fn gradients(&self) -> [&[f32]; 2] {
         [&self.kernel_gradient, &self.bias_gradient]
     }

@@ -52,11 +52,9 @@ impl Layer {
         let inverse = batch_norm::inverse_deviation(&tensors[MOVING_VARIANCE]);
         let outputs = operation.output_shape[2];
         let packed = match operation.kind {
-            Convolution::Pointwise => Some(PackedWeights::new(
-                level,
-                operation.input_shape[2],
-                outputs,
-            )),
+            Convolution::Pointwise => {
+                Some(PackedWeights::new(level, operation.input_shape[2], outputs))
+            }
             _ => None,
         };
         let mut layer = Self {
@@ -94,7 +92,13 @@ impl Layer {
 
     /// Prepares for a phase that trains the flagged tensors; `passes_on` where the gradient goes further.
     pub(super) fn begin_phase(&mut self, level: Level, trained: &[bool], passes_on: bool) {
-        let size = |place: usize| if trained[place] { self.tensors[place].len() } else { 0 };
+        let size = |place: usize| {
+            if trained[place] {
+                self.tensors[place].len()
+            } else {
+                0
+            }
+        };
         let outputs = self.operation.output_shape[2];
         let transposed = (passes_on && self.operation.kind == Convolution::Pointwise)
             .then(|| PackedWeights::new(level, outputs, self.operation.input_shape[2]));
@@ -315,15 +319,17 @@ impl Layer {
         self.fold(level);
     }
 
-    /// Gradients of kernel, gamma and beta as of the last step, for tests.
-    #[cfg(test)]
-    pub(super) fn gradients(&self) -> Option<[&[f32]; 3]> {
-        let training = self.training.as_ref()?;
-        Some([
-            &training.gradient,
-            &training.gamma_gradient,
-            &training.bias_gradient,
-        ])
+    /// Gradients of the last step with the places of their tensors; what is frozen has none.
+    pub(super) fn gradients(&self) -> impl Iterator<Item = (usize, &[f32])> {
+        self.training.iter().flat_map(|training| {
+            [
+                (0, training.gradient.as_slice()),
+                (GAMMA, &training.gamma_gradient),
+                (BETA, &training.bias_gradient),
+            ]
+            .into_iter()
+            .filter(|(place, _)| training.trained[*place])
+        })
     }
 
     fn images<'a>(

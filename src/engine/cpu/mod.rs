@@ -1,43 +1,28 @@
 //! The native engine on the CPU.
 //!
-//! The frozen prefix runs image by image in buffers of its own, and only once where its input does not
-//! change; the trained tail runs a batch at a time. Threads divide images, rows and channels, never a sum
-//! (docs/arithmetic.md), so their number cannot change a bit. Runs in the current rayon pool.
+//! The frozen prefix runs image by image in buffers of its own; the trained tail runs a batch at a time.
+//! Threads divide images, rows and channels, never a sum (docs/arithmetic.md), so their number cannot
+//! change a bit. Runs in the current rayon pool.
 
-mod features;
 mod frozen;
 mod head;
 mod layer;
 mod tail;
 mod update;
 
-use std::collections::HashMap;
-use std::ops::Range;
-use std::path::PathBuf;
-
-use rayon::prelude::*;
-
-use self::features::FeatureStore;
 use self::frozen::{Border, Frozen};
+pub use self::head::Examples;
 use self::head::{Head, HeadPass};
 use self::layer::Layer;
 use self::tail::Tail;
 use self::update::Update;
-use super::{Engine, Error, Outputs};
-use crate::dataset::Split;
-use crate::dataset::batch::{Scratch, TrainingEpoch};
 use crate::kernels::Level;
 use crate::model::operation::OPERATION_TENSORS;
 use crate::model::{Network, Parameters, Trained};
-use crate::random::Stream;
-use crate::recipe::{Optimizer, SplitName};
-use crate::record::{Event, Observer, Stage};
+use crate::recipe::Optimizer;
 
-/// Images evaluated at a time.
-const EVALUATION_BATCH: usize = 32;
-
-/// The native engine on the CPU.
-pub struct CpuEngine {
+/// A network with its parameters and buffers for batches.
+pub struct CpuNetwork {
     level: Level,
     /// Names and shapes; the values are those of `layers` and `head`.
     parameters: Parameters,
@@ -45,22 +30,20 @@ pub struct CpuEngine {
     head: Head,
     picture_len: usize,
     batch: usize,
-    scratch: PathBuf,
     frozen: Frozen,
     tail: Tail,
     update: Update,
-    stores: HashMap<SplitName, FeatureStore>,
+    pass: HeadPass,
+    pooled: Vec<f32>,
+    dpooled: Vec<f32>,
 }
 
-impl CpuEngine {
-    /// An engine for batches of `batch` images; scratch files go to `scratch`.
-    pub fn new(
-        level: Level,
-        network: &Network,
-        parameters: Parameters,
-        batch: usize,
-        scratch: PathBuf,
-    ) -> Self {
+impl CpuNetwork {
+    /// A network for batches of at most `batch` images. Nothing is trained until a phase begins.
+    ///
+    /// # Panics
+    /// If the parameters are not the network's.
+    pub fn new(level: Level, network: &Network, parameters: Parameters, batch: usize) -> Self {
         let operations = network.operations();
         let layers: Vec<Layer> = operations
             .iter()
@@ -70,17 +53,17 @@ impl CpuEngine {
                 Layer::new(level, operation.clone(), tensors)
             })
             .collect();
+        let channels = network.features()[2];
         let head_kernel = operations.len() * OPERATION_TENSORS;
         let head = Head::new(
             level,
             network.dropout,
-            network.features()[2],
+            channels,
             network.outputs,
             parameters.values(head_kernel).to_vec(),
             parameters.values(head_kernel + 1).to_vec(),
         );
         let picture_len = network.layers[0].shape.iter().product();
-        let batch = batch.max(EVALUATION_BATCH);
         let frozen = Frozen::new(&operations, operations.len(), picture_len);
         let tail = Tail::new(&operations, operations.len(), &frozen.border, batch);
         Self {
@@ -90,135 +73,18 @@ impl CpuEngine {
             head,
             picture_len,
             batch,
-            scratch,
             frozen,
             tail,
-            update: Update::new(&Optimizer::Sgd {
-                learning_rate: 0.0,
-                momentum: 0.0,
-                nesterov: false,
-            }),
-            stores: HashMap::new(),
+            update: Update::none(),
+            pass: HeadPass::default(),
+            pooled: vec![0.0; batch * channels],
+            dpooled: vec![0.0; batch * channels],
         }
     }
 
-    /// Border rows of `images` images, made in parallel; `input` writes the picture of a position.
-    fn border_rows(
-        &self,
-        images: usize,
-        rows: &mut [f32],
-        observer: &Observer<'_>,
-        input: impl Fn(usize, &mut Buffers) -> Result<(), crate::dataset::Error> + Sync,
-    ) -> Result<(), Error> {
-        let row = self.frozen.border.len();
-        rows[..images * row]
-            .par_chunks_exact_mut(row)
-            .enumerate()
-            .try_for_each_init(
-                || Buffers::new(self.picture_len),
-                |buffers, (image, out)| {
-                    if observer.interrupted() {
-                        return Err(Error::Interrupted);
-                    }
-                    input(image, buffers)?;
-                    self.frozen
-                        .forward(self.level, &self.layers, &buffers.picture, out);
-                    Ok(())
-                },
-            )
-    }
-
-    /// Features of the frozen prefix of a split, computed once a phase.
-    fn store(&mut self, split: &Split, observer: &Observer<'_>) -> Result<(), Error> {
-        if self.stores.contains_key(&split.name) {
-            return Ok(());
-        }
-        let row = self.frozen.border.len();
-        let store = FeatureStore::new(&self.scratch, row)?;
-        let mut rows = vec![0.0; self.batch * row];
-        let stage = Stage::Features(split.name);
-        let started = std::time::Instant::now();
-        observer.tell(Event::StageStarted {
-            stage: stage.clone(),
-            total: Some(split.len() as u64),
-        });
-        for first in (0..split.len()).step_by(self.batch) {
-            let images = self.batch.min(split.len() - first);
-            self.border_rows(images, &mut rows, observer, |image, buffers| {
-                split.input(first + image, &mut buffers.picture)
-            })?;
-            for (image, values) in rows[..images * row].chunks_exact(row).enumerate() {
-                store.write(first + image, values)?;
-            }
-            observer.tell(Event::StageProgress {
-                stage: stage.clone(),
-                done: (first + images) as u64,
-            });
-        }
-        observer.tell(Event::StageFinished {
-            stage,
-            seconds: started.elapsed().as_secs_f64(),
-        });
-        self.stores.insert(split.name, store);
-        Ok(())
-    }
-
-    /// Pooled features of a batch whose border rows are `rows`.
-    fn pooled(&mut self, images: usize, rows: &[f32], pooled: &mut [f32]) {
-        match self.frozen.border {
-            Border::Pooled(_) => pooled.copy_from_slice(rows),
-            Border::Activations(_) => {
-                self.tail.set_inputs(rows);
-                self.tail.forward(self.level, &self.layers, images, pooled);
-            }
-        }
-    }
-}
-
-/// Buffers of a task that makes pictures.
-struct Buffers {
-    picture: Vec<f32>,
-    scratch: Scratch,
-}
-
-impl Buffers {
-    fn new(picture_len: usize) -> Self {
-        Self {
-            picture: vec![0.0; picture_len],
-            scratch: Scratch::default(),
-        }
-    }
-}
-
-impl Engine for CpuEngine {
-    fn features(
-        &mut self,
-        split: &Split,
-        positions: Range<usize>,
-        observer: &Observer<'_>,
-    ) -> Result<Vec<f32>, Error> {
-        let row = self.layers.last().map_or(0, |layer| layer.operation.output_len());
-        let first = positions.start;
-        let mut features = vec![0.0; positions.len() * row];
-        features
-            .par_chunks_exact_mut(row)
-            .enumerate()
-            .try_for_each(|(image, out)| {
-                if observer.interrupted() {
-                    return Err(Error::Interrupted);
-                }
-                let mut picture = vec![0.0; self.picture_len];
-                split.input(first + image, &mut picture)?;
-                self.frozen
-                    .last_output(self.level, &self.layers, &picture, out);
-                Ok(())
-            })?;
-        Ok(features)
-    }
-
-    fn begin_phase(&mut self, trained: &Trained, optimizer: &Optimizer) -> Result<(), Error> {
+    /// Sets what is trained and how, with fresh optimizer state.
+    pub fn begin_phase(&mut self, trained: &Trained, optimizer: &Optimizer) {
         let first = trained.frozen_operations;
-        let operations: Vec<_> = self.layers.iter().map(|l| l.operation.clone()).collect();
         for (place, layer) in self.layers.iter_mut().enumerate() {
             if place < first {
                 layer.end_phase();
@@ -230,105 +96,84 @@ impl Engine for CpuEngine {
             layer.begin_phase(self.level, flags, passes_on);
         }
         self.head.begin_phase();
+        let operations: Vec<_> = self
+            .layers
+            .iter()
+            .map(|layer| layer.operation.clone())
+            .collect();
         self.frozen = Frozen::new(&operations, first, self.picture_len);
         self.tail = Tail::new(&operations, first, &self.frozen.border, self.batch);
         self.update = Update::new(optimizer);
-        self.stores.clear();
-        Ok(())
     }
 
-    fn train_epoch(
+    /// Values that cross the border between the frozen prefix and the trained tail, for one image.
+    pub fn border_len(&self) -> usize {
+        self.frozen.border.len()
+    }
+
+    /// Runs one preprocessed picture (HWC, −1 to 1) through the frozen prefix: what crosses the border.
+    /// It does not change within a phase, whatever is trained.
+    pub fn border(&self, picture: &[f32], out: &mut [f32]) {
+        self.frozen.forward(self.level, &self.layers, picture, out);
+    }
+
+    /// The backbone's output before pooling for one picture, HWC.
+    pub fn features(&self, picture: &[f32], out: &mut [f32]) {
+        frozen::backbone_output(self.level, &self.layers, picture, out);
+    }
+
+    /// One step: forward, backward and the optimizer, for images whose borders are `rows`.
+    ///
+    /// # Panics
+    /// If there are more images than a batch holds, or lengths do not fit.
+    pub fn train_batch(
         &mut self,
-        epoch: &TrainingEpoch<'_>,
-        dropout: &Stream,
-        observer: &Observer<'_>,
-        step: &mut dyn FnMut(usize, &Outputs),
-    ) -> Result<Outputs, Error> {
-        let outputs = self.head.bias.len();
-        let channels = self.head.kernel.len() / outputs;
-        let row = self.frozen.border.len();
-        let mut rows = vec![0.0; self.batch * row];
-        let mut pooled = vec![0.0; self.batch * channels];
-        let mut dpooled = vec![0.0; self.batch * channels];
-        let mut pass = HeadPass::default();
-        let mut result = Outputs::default();
-        for number in 0..epoch.steps() {
-            let positions = epoch.batch(number);
-            let images = positions.len();
-            let first = positions.start;
-            self.border_rows(images, &mut rows, observer, |image, buffers| {
-                epoch.input(first + image, &mut buffers.scratch, &mut buffers.picture)
-            })?;
-            let pooled = &mut pooled[..images * channels];
-            self.pooled(images, &rows[..images * row], pooled);
-
-            let labels: Vec<u32> = positions.clone().map(|at| epoch.label(at)).collect();
-            let indices: Vec<u32> = positions.map(|at| epoch.index(at)).collect();
-            let done = result.losses.len();
-            result.losses.resize(done + images, 0.0);
-            result.logits.resize((done + images) * outputs, 0.0);
-            self.head.train(
-                self.level,
-                pooled,
-                &labels,
-                &indices,
-                dropout,
-                &mut pass,
-                &mut result.losses[done..],
-                &mut result.logits[done * outputs..],
-            );
-            self.update.next_step();
-            if matches!(self.frozen.border, Border::Activations(_)) {
-                let dpooled = &mut dpooled[..images * channels];
-                self.head.input_gradient(self.level, &pass, dpooled);
-                self.tail
-                    .backward(self.level, &mut self.layers, images, dpooled, &self.update);
-            }
-            self.head.update(self.level, &self.update);
-            step(number + 1, &result);
+        rows: &[f32],
+        examples: &Examples<'_>,
+        losses: &mut [f32],
+        logits: &mut [f32],
+    ) {
+        let images = examples.labels.len();
+        self.pool(images, rows);
+        let used = images * self.pooled.len() / self.batch;
+        self.head.train(
+            self.level,
+            &self.pooled[..used],
+            examples,
+            &mut self.pass,
+            losses,
+            logits,
+        );
+        self.update.next_step();
+        if matches!(self.frozen.border, Border::Activations(_)) {
+            let dpooled = &mut self.dpooled[..used];
+            self.head.input_gradient(self.level, &self.pass, dpooled);
+            self.tail
+                .backward(self.level, &mut self.layers, images, dpooled, &self.update);
         }
-        Ok(result)
+        self.head.update(self.level, &self.update);
     }
 
-    fn evaluate(&mut self, split: &Split, observer: &Observer<'_>) -> Result<Outputs, Error> {
-        self.store(split, observer)?;
-        let outputs = self.head.bias.len();
-        let channels = self.head.kernel.len() / outputs;
-        let row = self.frozen.border.len();
-        let labels = split.labels();
-        let mut rows = vec![0.0; self.batch * row];
-        let mut pooled = vec![0.0; self.batch * channels];
-        let mut dlogits = vec![0.0; self.batch * outputs];
-        let mut result = Outputs {
-            losses: vec![0.0; split.len()],
-            logits: vec![0.0; split.len() * outputs],
-        };
-        for first in (0..split.len()).step_by(self.batch) {
-            if observer.interrupted() {
-                return Err(Error::Interrupted);
-            }
-            let images = self.batch.min(split.len() - first);
-            if let Some(store) = self.stores.get(&split.name) {
-                for (image, values) in rows[..images * row].chunks_exact_mut(row).enumerate() {
-                    store.read(first + image, values)?;
-                }
-            }
-            let pooled = &mut pooled[..images * channels];
-            self.pooled(images, &rows[..images * row], pooled);
-            let logits = &mut result.logits[first * outputs..][..images * outputs];
-            self.head.logits(self.level, pooled, logits);
-            self.head.losses(
-                self.level,
-                logits,
-                &labels[first..][..images],
-                &mut result.losses[first..][..images],
-                &mut dlogits[..images * outputs],
-            );
-        }
-        Ok(result)
+    /// Losses and logits of images whose borders are `rows`.
+    ///
+    /// # Panics
+    /// If there are more images than a batch holds, or lengths do not fit.
+    pub fn evaluate_batch(
+        &mut self,
+        rows: &[f32],
+        labels: &[u32],
+        losses: &mut [f32],
+        logits: &mut [f32],
+    ) {
+        self.pool(labels.len(), rows);
+        let used = labels.len() * self.pooled.len() / self.batch;
+        self.head.logits(self.level, &self.pooled[..used], logits);
+        let mut dlogits = vec![0.0; logits.len()];
+        self.head.losses(logits, labels, losses, &mut dlogits);
     }
 
-    fn parameters(&self) -> Parameters {
+    /// A copy of the parameters as they are.
+    pub fn parameters(&self) -> Parameters {
         let mut parameters = self.parameters.clone();
         let values = self
             .layers
@@ -339,5 +184,39 @@ impl Engine for CpuEngine {
             tensor.values.clone_from(values);
         }
         parameters
+    }
+
+    /// Gradients of the last step by tensor name; what is frozen has none.
+    pub fn gradients(&self) -> Vec<(String, Vec<f32>)> {
+        let name = |place: usize| self.parameters.tensors[place].spec.name.clone();
+        let mut gradients: Vec<(String, Vec<f32>)> = self
+            .layers
+            .iter()
+            .flat_map(|layer| {
+                let kernel = layer.operation.kernel;
+                layer
+                    .gradients()
+                    .map(move |(place, values)| (kernel + place, values))
+            })
+            .map(|(place, values)| (name(place), values.to_vec()))
+            .collect();
+        let head = self.layers.len() * OPERATION_TENSORS;
+        for (place, values) in self.head.gradients().into_iter().enumerate() {
+            gradients.push((name(head + place), values.to_vec()));
+        }
+        gradients
+    }
+
+    /// Pooled features of a batch.
+    fn pool(&mut self, images: usize, rows: &[f32]) {
+        let used = images * self.pooled.len() / self.batch;
+        let pooled = &mut self.pooled[..used];
+        match self.frozen.border {
+            Border::Pooled(_) => pooled.copy_from_slice(rows),
+            Border::Activations(_) => {
+                self.tail.set_inputs(rows);
+                self.tail.forward(self.level, &self.layers, images, pooled);
+            }
+        }
     }
 }

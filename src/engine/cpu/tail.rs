@@ -91,7 +91,9 @@ impl Tail {
             let (x_len, y_len) = (operation.input_len(), operation.output_len());
             let mut y = std::mem::take(&mut self.outputs[place]);
             let x = &self.activation(operation.input)[..images * x_len];
-            let residual = operation.residual.map(|source| self.activation(Some(source)));
+            let residual = operation
+                .residual
+                .map(|source| self.activation(Some(source)));
             y[..images * y_len]
                 .par_chunks_mut(group * y_len)
                 .zip(x.par_chunks(group * x_len))

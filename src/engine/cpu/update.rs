@@ -33,6 +33,11 @@ pub(super) enum Update {
 }
 
 impl Update {
+    /// No change: before a phase begins.
+    pub(super) fn none() -> Self {
+        Self::Sgd(Sgd::new(0.0, 0.0, false))
+    }
+
     /// The rule of a phase, before its first step.
     pub(super) fn new(optimizer: &Optimizer) -> Self {
         match *optimizer {
