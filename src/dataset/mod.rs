@@ -1,1 +1,3 @@
-//! (being written)
+//! Pictures: so far those that goldrun draws itself.
+
+pub mod drawn;
