@@ -76,16 +76,24 @@ impl Stream {
         self.block(index, element / 4)[element as usize % 4]
     }
 
-    /// The numbers 0..n in random order: sorted by a 64-bit key each, ties by number.
+    /// Key of `index` in a random order: words 1 and 0 of its first block, word 1 above.
+    ///
+    /// Each key stands alone, so leaving an index out moves no other one.
+    pub fn key(&self, index: u32) -> u64 {
+        let words = self.block(index, 0);
+        u64::from(words[1]) << 32 | u64::from(words[0])
+    }
+
+    /// The numbers 0..n in random order: sorted by [`key`](Self::key), ties by number.
     pub fn order(&self, n: u32) -> Vec<u32> {
-        let mut keyed: Vec<(u64, u32)> = (0..n)
-            .map(|index| {
-                let words = self.block(index, 0);
-                (u64::from(words[1]) << 32 | u64::from(words[0]), index)
-            })
-            .collect();
-        keyed.sort_unstable();
-        keyed.into_iter().map(|(_, index)| index).collect()
+        let mut order: Vec<u32> = (0..n).collect();
+        self.sort(&mut order);
+        order
+    }
+
+    /// Puts indices into the order that [`order`](Self::order) would give them among all others.
+    pub fn sort(&self, indices: &mut [u32]) {
+        indices.sort_by_cached_key(|&index| (self.key(index), index));
     }
 }
 

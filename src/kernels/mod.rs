@@ -9,15 +9,20 @@
 
 pub mod batch_norm;
 pub mod depthwise;
+mod dispatch;
 pub mod dropout;
 pub mod elementary;
 pub mod environment;
 pub mod first_convolution;
+pub mod flip;
 mod lanes;
 mod level;
 pub mod loss;
 pub mod optimizer;
 pub mod pointwise;
 pub mod pool;
+pub mod preprocess;
+pub mod resize;
+pub mod rotate;
 
 pub use level::Level;

@@ -6,4 +6,5 @@
 mod drawn;
 mod engine;
 mod kernels;
+mod layering;
 mod randomness;

@@ -1,0 +1,145 @@
+//! Which executables use the cache: derived entries belong to one, and die with it.
+//!
+//! `executables-v1/<digest>` holds the time of its last use in nanoseconds since 1970, and is locked
+//! shared by every process of that executable while it runs. Registering and removing happen under one
+//! brief lock, so nobody registers with a file that is just being removed.
+
+use std::io::{Read, Seek, SeekFrom, Write};
+use std::path::Path;
+use std::sync::OnceLock;
+use std::time::{SystemTime, UNIX_EPOCH};
+
+use fs_err::File;
+use sha2::{Digest, Sha256};
+
+use super::lock::{self, Lock};
+use super::{Bucket, short};
+use crate::artifacts::{Error, hex};
+
+/// Executables whose entries are kept, the newest ones.
+const KEPT: usize = 2;
+
+/// A file that no executable's digest can be.
+const BRIEF_LOCK: &str = "registry.lock";
+
+/// Digest of the running executable: hex sha256 of its file.
+///
+/// If the file cannot be read, a value that no other process has: then nothing derived is shared, which
+/// is slow and never wrong.
+pub fn executable_digest() -> &'static str {
+    static DIGEST: OnceLock<String> = OnceLock::new();
+    DIGEST.get_or_init(|| digest_of_executable().unwrap_or_else(|_| unique_digest()))
+}
+
+fn digest_of_executable() -> std::io::Result<String> {
+    // A rebuilt binary replaces the file under the old name; this link still leads to what runs.
+    let link = Path::new("/proc/self/exe");
+    let mut file = if link.exists() {
+        File::open(link)?
+    } else {
+        File::open(std::env::current_exe()?)?
+    };
+    let mut hasher = Sha256::new();
+    let mut buffer = vec![0; 1 << 18];
+    loop {
+        let count = file.read(&mut buffer)?;
+        if count == 0 {
+            return Ok(hex(&hasher.finalize()));
+        }
+        hasher.update(&buffer[..count]);
+    }
+}
+
+fn unique_digest() -> String {
+    hex(&Sha256::digest(format!("{} {}", std::process::id(), now())))
+}
+
+/// Nanoseconds since 1970.
+fn now() -> u128 {
+    SystemTime::now()
+        .duration_since(UNIX_EPOCH)
+        .map_or(0, |time| time.as_nanos())
+}
+
+/// The running executable's registration: while it lives, none of its entries is removed.
+#[derive(Debug)]
+pub struct Lease {
+    _file: File,
+}
+
+impl Lease {
+    /// Registers the executable with digest `digest` as in use, and removes the entries of executables
+    /// other than the newest two that nobody uses.
+    pub fn take(root: &Path, digest: &str) -> Result<Self, Error> {
+        let registry = Bucket::Executables.of(root);
+        fs_err::create_dir_all(&registry)?;
+        let own = short(digest);
+        let unfinished = Bucket::Temporary.of(root).join(own);
+        let lease = {
+            let _brief = Lock::acquire_brief(&registry.join(BRIEF_LOCK))?;
+            let mut file = lock::open(&registry.join(own))?;
+            if lock::try_exclusive(&file)? {
+                // Nobody else runs this executable, so what lies there was left by a crash.
+                discard(root, &unfinished)?;
+                file.file().unlock()?;
+            }
+            file.file().lock_shared()?;
+            file.seek(SeekFrom::Start(0))?;
+            file.write_all(format!("{:039}\n", now()).as_bytes())?;
+            for name in outdated(&registry, own)? {
+                let other = lock::open(&registry.join(&name))?;
+                if !lock::try_exclusive(&other)? {
+                    continue;
+                }
+                for bucket in Bucket::PER_EXECUTABLE {
+                    discard(root, &bucket.of(root).join(&name))?;
+                }
+                fs_err::remove_file(registry.join(&name))?;
+            }
+            Self { _file: file }
+        };
+        // Outside the lock, because it may take seconds; whatever resists is tried again by the next
+        // process.
+        if Bucket::Trash.of(root).exists() {
+            let _ = fs_err::remove_dir_all(Bucket::Trash.of(root));
+        }
+        Ok(lease)
+    }
+}
+
+/// Moves a folder, if it exists, to where it is removed.
+fn discard(root: &Path, folder: &Path) -> Result<(), Error> {
+    if !folder.exists() {
+        return Ok(());
+    }
+    let trash = Bucket::Trash.of(root);
+    fs_err::create_dir_all(&trash)?;
+    let place = tempfile::Builder::new()
+        .prefix("")
+        .tempdir_in(&trash)?
+        .keep();
+    fs_err::rename(folder, place.join("removed"))?;
+    Ok(())
+}
+
+/// Executables other than `own` that are not among the newest, by their files' names.
+fn outdated(registry: &Path, own: &str) -> Result<Vec<String>, Error> {
+    let mut others = Vec::new();
+    for entry in fs_err::read_dir(registry)? {
+        let Ok(name) = entry?.file_name().into_string() else {
+            continue;
+        };
+        if name == BRIEF_LOCK || name == own {
+            continue;
+        }
+        let used = fs_err::read_to_string(registry.join(&name))?;
+        let used: u128 = used.trim().parse().unwrap_or(0);
+        others.push((used, name));
+    }
+    others.sort_by(|a, b| b.cmp(a));
+    Ok(others
+        .into_iter()
+        .skip(KEPT - 1)
+        .map(|(_, name)| name)
+        .collect())
+}

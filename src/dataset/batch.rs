@@ -1,0 +1,138 @@
+//! An epoch of training: every image of the split once, shuffled, augmented, in batches.
+//!
+//! Order and changes are functions of (seed, phase, epoch, image), so an epoch can be read from any
+//! position, by any number of threads, and again after an interruption.
+
+use std::ops::Range;
+
+use sha2::{Digest, Sha256};
+
+use crate::kernels::preprocess;
+use crate::random::{Purpose, Stream};
+use crate::recipe::Input;
+
+use super::augment::Step;
+use super::list::hex;
+use super::{Error, Split};
+
+/// Slot of the stream of the training order.
+const ORDER_SLOT: u32 = 0;
+
+/// One epoch over a split.
+pub struct TrainingEpoch<'a> {
+    split: &'a Split,
+    batch_size: usize,
+    steps: Vec<Step>,
+    /// Position in the split of each position in the epoch.
+    order: Vec<u32>,
+}
+
+/// Buffers for one thread that reads images.
+#[derive(Default)]
+pub struct Scratch {
+    image: Vec<f32>,
+    spare: Vec<f32>,
+}
+
+impl Scratch {
+    /// Empty buffers, which the first image makes as large as needed.
+    pub fn new() -> Self {
+        Self::default()
+    }
+}
+
+impl<'a> TrainingEpoch<'a> {
+    /// Epoch `epoch`, from 0 within phase `phase`.
+    ///
+    /// # Panics
+    /// If phase or epoch are outside the fields that random.rs states.
+    pub fn new(split: &'a Split, input: &Input, seed: u64, phase: u32, epoch: u32) -> Self {
+        let stream = Stream::new(seed, Purpose::TrainingOrder, ORDER_SLOT).at(phase, epoch);
+        let mut order: Vec<u32> = (0..split.len() as u32).collect();
+        order.sort_by_cached_key(|&position| {
+            let index = split.items[position as usize].index;
+            (stream.key(index), index)
+        });
+        Self {
+            split,
+            batch_size: input.batch_size as usize,
+            steps: Step::all(&input.augment, seed, phase, epoch),
+            order,
+        }
+    }
+
+    /// Number of images.
+    #[expect(
+        clippy::len_without_is_empty,
+        reason = "a split without pictures is an error"
+    )]
+    pub fn len(&self) -> usize {
+        self.order.len()
+    }
+
+    /// Number of batches; the last one may be short.
+    pub fn steps(&self) -> usize {
+        self.len().div_ceil(self.batch_size)
+    }
+
+    /// Positions of batch `step` in the shuffled order.
+    pub fn batch(&self, step: usize) -> Range<usize> {
+        let start = self.len().min(step * self.batch_size);
+        start..self.len().min(start + self.batch_size)
+    }
+
+    /// Label of the image at `position`.
+    ///
+    /// # Panics
+    /// If there is no such position, here and below.
+    pub fn label(&self, position: usize) -> u32 {
+        self.split.items[self.order[position] as usize].label
+    }
+
+    /// Index of the image at `position`, which its random numbers are drawn by.
+    pub fn index(&self, position: usize) -> u32 {
+        self.split.items[self.order[position] as usize].index
+    }
+
+    /// Reads and augments the image at `position`, as the network sees it: x ÷ 127.5 − 1.
+    pub fn input(
+        &self,
+        position: usize,
+        scratch: &mut Scratch,
+        out: &mut [f32],
+    ) -> Result<(), Error> {
+        self.pixels(position, scratch, out)?;
+        preprocess::scale(self.split.level(), out);
+        Ok(())
+    }
+
+    /// Reads and augments the image at `position`, with values from 0 to 255.
+    pub fn pixels(
+        &self,
+        position: usize,
+        scratch: &mut Scratch,
+        out: &mut [f32],
+    ) -> Result<(), Error> {
+        let index = self.index(position);
+        let size = self.split.image_size();
+        let Scratch { image, spare } = scratch;
+        image.resize(self.split.image_len(), 0.0);
+        spare.resize(self.split.image_len(), 0.0);
+        self.split.read(self.order[position] as usize, image)?;
+        for step in &self.steps {
+            step.change(index)
+                .apply(self.split.level(), size, image, spare);
+        }
+        out.copy_from_slice(image);
+        Ok(())
+    }
+
+    /// sha256, in hex, of the indices in order as little-endian u32.
+    pub fn order_digest(&self) -> String {
+        let mut digest = Sha256::new();
+        for position in 0..self.len() {
+            digest.update(self.index(position).to_le_bytes());
+        }
+        hex(&digest.finalize())
+    }
+}

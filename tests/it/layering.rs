@@ -1,0 +1,89 @@
+//! Who may import whom: every `crate::<module>` in `src` against the table of ARCHITECTURE.md.
+
+use std::collections::BTreeSet;
+use std::path::{Path, PathBuf};
+
+/// Module, and what it may import beside itself; `cli` and `run` are free.
+const ALLOWED: [(&str, &[&str]); 11] = [
+    ("recipe", &[]),
+    ("record", &["recipe"]),
+    ("random", &[]),
+    ("kernels", &[]),
+    ("artifacts", &["recipe", "record"]),
+    (
+        "dataset",
+        &["recipe", "record", "random", "kernels", "artifacts"],
+    ),
+    ("model", &["recipe", "random", "artifacts"]),
+    (
+        "engine",
+        &["recipe", "record", "random", "kernels", "dataset", "model"],
+    ),
+    ("evaluate", &["recipe", "record"]),
+    ("golden", &["recipe", "record"]),
+    (
+        "train",
+        &[
+            "recipe", "record", "random", "dataset", "model", "engine", "evaluate",
+        ],
+    ),
+];
+
+fn sources(folder: &Path, found: &mut Vec<PathBuf>) {
+    for entry in fs_err::read_dir(folder).unwrap() {
+        let path = entry.unwrap().path();
+        if path.is_dir() {
+            sources(&path, found);
+        } else if path.extension().is_some_and(|extension| extension == "rs") {
+            found.push(path);
+        }
+    }
+}
+
+/// Modules that a text names as `crate::<module>`, also in a brace list.
+fn imports(text: &str) -> BTreeSet<String> {
+    let mut modules = BTreeSet::new();
+    for after in text.split("crate::").skip(1) {
+        let list = after
+            .strip_prefix('{')
+            .map(|rest| rest.split('}').next().unwrap_or(rest));
+        for item in list.map_or(vec![after], |list| list.split(',').collect()) {
+            let word = item.trim().split(|c: char| !c.is_ascii_lowercase()).next();
+            modules.extend(word.filter(|word| !word.is_empty()).map(str::to_owned));
+        }
+    }
+    modules
+}
+
+#[test]
+fn modules_import_only_what_lies_below() {
+    let source = Path::new(env!("CARGO_MANIFEST_DIR")).join("src");
+    let mut seen = 0;
+    for (module, allowed) in ALLOWED {
+        let mut files = Vec::new();
+        let folder = source.join(module);
+        if folder.is_dir() {
+            sources(&folder, &mut files);
+        }
+        files.extend(Some(source.join(format!("{module}.rs"))).filter(|file| file.is_file()));
+        assert!(!files.is_empty(), "no source of {module}");
+        for file in files {
+            seen += 1;
+            for import in imports(&fs_err::read_to_string(&file).unwrap()) {
+                assert!(
+                    import == module || allowed.contains(&import.as_str()),
+                    "{} imports {import}, which lies above {module}",
+                    file.display()
+                );
+            }
+        }
+    }
+    assert!(seen > 40, "only {seen} files were read");
+}
+
+#[test]
+fn imports_are_found() {
+    let text = "use crate::{model, recipe::X};\nuse crate::random::Stream; crate::kernels::Level";
+    let found: Vec<String> = imports(text).into_iter().collect();
+    assert_eq!(found, ["kernels", "model", "random", "recipe"]);
+}
