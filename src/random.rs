@@ -131,8 +131,8 @@ const ROUNDS: usize = 10;
 const KEY_STEP: [u32; 2] = [0x9E37_79B9, 0xBB67_AE85];
 const MULTIPLIER: [u64; 2] = [0xD251_1F53, 0xCD9E_8D57];
 
-/// Philox4x32-10.
-fn philox(mut counter: [u32; 4], mut key: [u32; 2]) -> [u32; 4] {
+/// The generator, Philox4x32-10: four random words of a counter and a key.
+pub fn philox(mut counter: [u32; 4], mut key: [u32; 2]) -> [u32; 4] {
     for round in 0..ROUNDS {
         if round > 0 {
             key[0] = key[0].wrapping_add(KEY_STEP[0]);

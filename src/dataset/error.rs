@@ -116,7 +116,10 @@ pub enum Error {
         from: &'static str,
     },
     /// A split is cut from a split that has no source.
-    #[error("the {split} split is cut from {from}, which has no pictures of its own")]
+    #[error(
+        "the {split} split is cut from {from}, which has no pictures of its own\n\
+         hint: cut it from a split that is named in `[dataset]`"
+    )]
     CutFromNothing {
         /// The split.
         split: &'static str,
@@ -143,12 +146,14 @@ pub enum Error {
         hint: String,
     },
     /// A split has no pictures.
-    #[error("the {split} split is empty: {why}")]
+    #[error("the {split} split is empty: {why}\nhint: {hint}")]
     EmptySplit {
         /// The split.
         split: &'static str,
         /// How that came about.
         why: String,
+        /// What to do.
+        hint: &'static str,
     },
     /// A file is damaged or no picture, and no more of those are tolerated.
     #[error(
@@ -168,7 +173,10 @@ pub enum Error {
         suggested: u32,
     },
     /// No file of a split could be decoded.
-    #[error("the {split} split is empty: none of its pictures can be decoded")]
+    #[error(
+        "the {split} split is empty: none of its pictures can be decoded\n\
+         hint: replace the files that were left out"
+    )]
     NothingDecodable {
         /// The split.
         split: &'static str,
@@ -192,6 +200,7 @@ impl Error {
         Self::EmptySplit {
             split: name.word(),
             why: format!("other splits take all {total} pictures of its source"),
+            hint: "cut fewer pictures",
         }
     }
 }

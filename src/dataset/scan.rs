@@ -132,6 +132,7 @@ pub fn folders(
                     "no file in folder `{inner}` ends in {}",
                     EXTENSIONS.join(", ")
                 ),
+                hint: "put pictures into its class folders, or name another folder",
             });
         }
         Ok(Some(source))
@@ -193,7 +194,11 @@ fn scan_source(
                 None => "no class".to_owned(),
                 Some(class) => format!("one class, `{class}`"),
             },
-            hint: nearest_folder(root, inner)?,
+            hint: {
+                let parent = inner.trim_end_matches('/').rsplit_once('/');
+                let around = nearest_folder(root, parent.map_or("", |(parent, _)| parent))?;
+                format!("name the folder that holds the class folders; {around}")
+            },
         });
     }
     let mut items = Vec::new();

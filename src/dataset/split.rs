@@ -44,6 +44,7 @@ pub fn cut(split: &recipe::Split, sources: &Sources, batch_size: u32) -> Result<
                 return Err(Error::EmptySplit {
                     split: name.word(),
                     why: format!("{} is 0", cut.amount.text(total, batch_size)),
+                    hint: "ask for more of its source",
                 });
             }
             if asked > left.len() as u64 {

@@ -3,6 +3,8 @@
 // A test that cannot go on should stop where it stands.
 #![allow(clippy::unwrap_used)]
 
+mod dataset;
+mod decode;
 mod drawn;
 mod engine;
 mod kernels;

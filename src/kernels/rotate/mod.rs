@@ -20,7 +20,8 @@ const LANES: usize = 32;
 /// sine and cosine; a positive angle turns the picture counter-clockwise.
 ///
 /// # Panics
-/// If a side is below 2, or the image has 2^31 values or more, or a length does not fit.
+/// If a side is below 2, or the image has 2^31 values or more, or a length does not fit, or sine or
+/// cosine are not from −1 to 1.
 pub fn rotate(
     level: Level,
     image: &[f32],
@@ -37,6 +38,10 @@ pub fn rotate(
     );
     assert_eq!(out.len(), image.len(), "length of the result");
     assert!(i32::try_from(image.len()).is_ok(), "offsets are 32 bits");
+    assert!(
+        sin.abs() <= 1.0 && cos.abs() <= 1.0,
+        "{sin} and {cos} are no sine and cosine"
+    );
     let matrix = matrix(size, [sin, cos]);
     project(level, image, size, matrix, out);
 }
@@ -72,31 +77,24 @@ fn body(image: &[f32], [height, width]: [usize; 2], m: [f32; 6], out: &mut [f32]
             let mut x = [0.0; LANES];
             let mut y = [0.0; LANES];
             for lane in 0..LANES {
-                let ox = (block * LANES + lane) as f32;
+                // Through 32 bits, for which there are vector instructions.
+                let ox = (block * LANES + lane) as i32 as f32;
                 x[lane] = (m[0] * ox + m1_oy) + m[2];
                 y[lane] = (m[3] * ox + m4_oy) + m[5];
             }
             let x = across.samples(&x);
             let y = down.samples(&y);
-            for (lane, out) in out.as_chunks_mut::<CHANNELS>().0.iter_mut().enumerate() {
-                let top_left = x.offset[lane] as usize + y.offset[lane] as usize;
-                let right = x.step[lane] as usize;
-                let below = y.step[lane] as usize;
-                let corners = [
-                    pixel(image, top_left),
-                    pixel(image, top_left + right),
-                    pixel(image, top_left + below),
-                    pixel(image, top_left + below + right),
-                ];
-                let [near_x, far_x] = [x.near[lane], x.far[lane]];
-                let [near_y, far_y] = [y.near[lane], y.far[lane]];
-                let mixed: [f32; PADDED] = std::array::from_fn(|channel| {
-                    let [tl, tr, bl, br] = corners.map(|corner| corner[channel]);
-                    let v0 = near_x * tl + far_x * tr;
-                    let v1 = near_x * bl + far_x * br;
-                    near_y * v0 + far_y * v1
-                });
-                out.copy_from_slice(&mixed[..CHANNELS]);
+            for lane in 0..out.len() / CHANNELS {
+                let offset = x.offset[lane].wrapping_add(y.offset[lane]);
+                let corners = corners(image, offset, x.step[lane], y.step[lane]);
+                let weights = [x.near[lane], x.far[lane], y.near[lane], y.far[lane]];
+                let mixed = mix(corners, weights);
+                let out = &mut out[lane * CHANNELS..];
+                match out.first_chunk_mut::<PADDED>() {
+                    // The fourth value is overwritten by the next pixel.
+                    Some(out) => *out = mixed,
+                    None => out.copy_from_slice(&mixed[..CHANNELS]),
+                }
             }
         }
     }
@@ -105,13 +103,34 @@ fn body(image: &[f32], [height, width]: [usize; 2], m: [f32; 6], out: &mut [f32]
 /// Values that are read for a pixel: four make one vector register, the last one is not used.
 const PADDED: usize = 4;
 
+/// The pixel at `offset`, the one `right` of it, the one `below` it and the one right of that.
 #[inline(always)]
-fn pixel(image: &[f32], offset: usize) -> [f32; PADDED] {
-    match image.get(offset..offset + PADDED) {
-        Some(values) => std::array::from_fn(|i| values[i]),
-        // The last pixel of the image.
-        None => [image[offset], image[offset + 1], image[offset + 2], 0.0],
+fn corners(image: &[f32], offset: i32, right: i32, below: i32) -> [[f32; PADDED]; 4] {
+    let (offset, right, below) = (offset as usize, right as usize, below as usize);
+    let last = offset.wrapping_add(right).wrapping_add(below);
+    if last < image.len().saturating_sub(CHANNELS) {
+        // SAFETY: steps are not negative, so `last` is the largest of the four offsets, and four values
+        // are there from it on; an array is aligned as its elements are.
+        let at = |offset: usize| unsafe { *image.as_ptr().add(offset).cast::<[f32; PADDED]>() };
+        [at(offset), at(offset + right), at(offset + below), at(last)]
+    } else {
+        // Only three values are there from the last pixel of the image on.
+        let at = |offset: usize| [image[offset], image[offset + 1], image[offset + 2], 0.0];
+        [at(offset), at(offset + right), at(offset + below), at(last)]
     }
+}
+
+/// The bilinear mean of four pixels.
+#[inline(always)]
+fn mix(corners: [[f32; PADDED]; 4], [near_x, far_x, near_y, far_y]: [f32; 4]) -> [f32; PADDED] {
+    let [tl, tr, bl, br] = corners;
+    let mut mixed = [0.0; PADDED];
+    for i in 0..PADDED {
+        let top = near_x * tl[i] + far_x * tr[i];
+        let bottom = near_x * bl[i] + far_x * br[i];
+        mixed[i] = near_y * top + far_y * bottom;
+    }
+    mixed
 }
 
 /// One direction of the image.
@@ -162,7 +181,10 @@ impl Axis {
             let v = self.reflect(coordinate);
             let near = v.floor();
             let next = near + 1.0;
-            samples.offset[lane] = near as i32 * self.stride;
+            // SAFETY: coordinates are finite, because sine and cosine were found to be at most 1, and
+            // `reflect` keeps them from 0 to `last`, which is below 2^31. (`as` has no vector form.)
+            let number: i32 = unsafe { near.to_int_unchecked() };
+            samples.offset[lane] = number.wrapping_mul(self.stride);
             samples.step[lane] = if next <= self.last { self.stride } else { 0 };
             samples.near[lane] = next - v;
             samples.far[lane] = v - near;
@@ -174,17 +196,17 @@ impl Axis {
     /// loop over lanes has no branches.
     #[inline(always)]
     fn reflect(self, v: f32) -> f32 {
-        let below = self.period * (-v / self.period).trunc() + v;
-        let below = if below < -self.len {
-            below + self.period
+        // The formula's 2n · trunc(−v ÷ 2n) + v is the same number: a sign passes through ÷, trunc and ·.
+        let within = v - self.period * (v / self.period).trunc();
+        let below = if within < -self.len {
+            within + self.period
         } else {
-            -below - 1.0
+            -within - 1.0
         };
-        let above = v - self.period * (v / self.period).trunc();
-        let above = if above >= self.len {
-            (self.period - above) - 1.0
+        let above = if within >= self.len {
+            (self.period - within) - 1.0
         } else {
-            above
+            within
         };
         let folded = if v < 0.0 {
             below
