@@ -1,6 +1,10 @@
 //! What can go wrong between a recipe's artifact and its verified files.
 
+use std::fmt;
 use std::io;
+use std::path::PathBuf;
+
+use super::pin::Differences;
 
 /// An artifact cannot be had, or is not what the recipe pins.
 #[derive(Debug, thiserror::Error)]
@@ -11,13 +15,316 @@ pub enum Error {
     Interrupted,
 
     /// The file system said no; the message names the path.
-    #[error("{0}")]
+    #[error("{error}{hint}", error = .0, hint = io_hint(.0))]
     Io(#[from] io::Error),
+
+    /// A local file or folder is not there.
+    #[error("{path} does not exist\nhint: check the artifact's `path` or url in the recipe", path = .0.display())]
+    Missing(PathBuf),
+
+    /// A folder where a file is needed, or the other way round.
+    #[error("{from} is {found}, expected {expected}")]
+    WrongKind {
+        /// What was looked at.
+        from: String,
+        /// What it is.
+        found: &'static str,
+        /// What it should be.
+        expected: &'static str,
+    },
+
+    /// The recipe names a file that is not inside this binary.
+    #[error(
+        "this goldrun carries no file `{0}`\nhint: the recipe may be meant for another version"
+    )]
+    NotShipped(String),
+
+    /// A weight file that cannot be read.
+    #[error("{from} is no weight file that goldrun can read: {problem}")]
+    Weights {
+        /// Which file.
+        from: String,
+        /// What is wrong with it.
+        problem: String,
+    },
+
+    /// An archive that cannot be read, or that is not safe to extract.
+    #[error("{from} is refused: {problem}")]
+    Archive {
+        /// Which file.
+        from: String,
+        /// What is wrong with it.
+        problem: Refusal,
+    },
+
+    /// Another size than the recipe states, where the content is not pinned.
+    #[error("{from} has the wrong size: expected {expected} bytes, got {got}")]
+    Size {
+        /// Where the bytes are from.
+        from: String,
+        /// What the recipe says.
+        expected: u64,
+        /// What it is: a number, or "more".
+        got: String,
+    },
+
+    /// More bytes than the recipe allows, as sent or as extracted.
+    #[error(
+        "{from} is too large: {what} {got}, at most {limit} bytes are allowed\n\
+         hint: if that is right, raise `max_size` of the artifact in the recipe"
+    )]
+    TooLarge {
+        /// Where the bytes are from.
+        from: String,
+        /// What is too large.
+        what: &'static str,
+        /// How large it is.
+        got: String,
+        /// The recipe's `max_size`.
+        limit: u64,
+    },
+
+    /// The pin of the bytes fails, and there is no content pin to fall back on.
+    #[error("{from} is not the pinned file\n  expected sha256 {expected}\n  got      sha256 {got}")]
+    Bytes {
+        /// Where the bytes are from.
+        from: String,
+        /// The pin.
+        expected: String,
+        /// What was found.
+        got: String,
+    },
+
+    /// The content pin fails.
+    #[error("{0}")]
+    Content(Box<ContentMismatch>),
+
+    /// A byte pin on something that has no bytes of its own.
+    #[error(
+        "folder {from} cannot be held to `sha256`\n\
+         hint: pin its files instead: content = \"{content}\""
+    )]
+    FolderBytes {
+        /// The folder.
+        from: String,
+        /// Its content digest.
+        content: String,
+    },
+
+    /// A url that nothing can be got from.
+    #[error(
+        "`{url}` is no usable url: {problem}\nhint: http, https and file urls and plain paths work"
+    )]
+    Url {
+        /// As written.
+        url: String,
+        /// What is wrong with it.
+        problem: String,
+    },
+
+    /// The server answered, but not with the file.
+    #[error("{url} answered {status}")]
+    Status {
+        /// Which url.
+        url: String,
+        /// Code and phrase.
+        status: String,
+    },
+
+    /// The transfer failed, also when tried again.
+    #[error("{url} failed {tries} times, at last because {problem}")]
+    Network {
+        /// Which url.
+        url: String,
+        /// How often it was tried.
+        tries: usize,
+        /// The last fault.
+        problem: String,
+    },
+
+    /// The server sends from one url to the next without end.
+    #[error("{url} redirects too often")]
+    Redirects {
+        /// Which url.
+        url: String,
+    },
+
+    /// No server can be trusted without certificates of authorities.
+    #[error(
+        "no CA certificates on this machine, so {url} cannot be trusted\n\
+         hint: install the package `ca-certificates`, or name a bundle in SSL_CERT_FILE"
+    )]
+    NoCertificates {
+        /// Which url.
+        url: String,
+    },
+
+    /// The network is needed and not allowed.
+    #[error(
+        "not in the cache, and --offline forbids the network; it would come from{}\n\
+         hint: put {names} into a folder and name it with --artifacts DIR",
+        indented(.urls), names = .names.join(" or ")
+    )]
+    Offline {
+        /// Where it could be had.
+        urls: Vec<String>,
+        /// Names that a local copy is found under.
+        names: Vec<String>,
+    },
+
+    /// Every source failed.
+    #[error("no source has it:{}", numbered(.0))]
+    Exhausted(Vec<Error>),
+
+    /// Any of the above, with the artifact that it is about.
+    #[error("artifact `{role}`: {error}")]
+    Artifact {
+        /// Role in the recipe.
+        role: String,
+        /// What happened.
+        error: Box<Error>,
+    },
 }
 
 impl Error {
     /// True if the user asked to stop (exit code 130); every other error here is exit code 3.
     pub fn is_interrupted(&self) -> bool {
-        matches!(self, Self::Interrupted)
+        match self {
+            Self::Interrupted => true,
+            Self::Artifact { error, .. } => error.is_interrupted(),
+            _ => false,
+        }
     }
+
+    /// Says which artifact it is about.
+    pub(super) fn about(self, role: &str) -> Self {
+        Self::Artifact {
+            role: role.to_owned(),
+            error: Box::new(self),
+        }
+    }
+
+    /// True if the fault is in what was got and not in this machine, so that another source may do.
+    pub(super) fn is_of_source(&self) -> bool {
+        !matches!(self, Self::Interrupted | Self::Io(_))
+    }
+
+    /// True if what came is not what is pinned.
+    pub(super) fn is_mismatch(&self) -> bool {
+        matches!(
+            self,
+            Self::Bytes { .. }
+                | Self::Content(_)
+                | Self::Size { .. }
+                | Self::Archive { .. }
+                | Self::Weights { .. }
+        )
+    }
+}
+
+/// Content that differs from its pin.
+#[derive(Debug)]
+pub struct ContentMismatch {
+    /// Where it is from.
+    pub from: String,
+    /// The pin.
+    pub expected: String,
+    /// The digest of what was found.
+    pub got: String,
+    /// What differs, if goldrun has ever seen the pinned content.
+    pub differences: Option<Differences>,
+}
+
+impl fmt::Display for ContentMismatch {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        writeln!(f, "the content of {} is not what is pinned", self.from)?;
+        writeln!(f, "  expected {}", self.expected)?;
+        write!(f, "  got      {}", self.got)?;
+        match &self.differences {
+            Some(differences) => write!(f, "{differences}"),
+            None => write!(
+                f,
+                "\nhint: what differs can be listed once the pinned content was seen on this machine"
+            ),
+        }
+    }
+}
+
+/// Why an archive is not extracted.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum Refusal {
+    /// Not an archive that goldrun knows.
+    #[error("it is neither a zip nor a tar.gz archive")]
+    Unknown,
+    /// The reader of the format gave up.
+    #[error("{0}")]
+    Damaged(String),
+    /// An absolute path.
+    #[error("entry `{0}` has an absolute path")]
+    Absolute(String),
+    /// A path that climbs.
+    #[error("entry `{0}` leads out of the archive by `..`")]
+    Parent(String),
+    /// A backslash in a path.
+    #[error("entry `{0}` has a backslash in its path")]
+    Backslash(String),
+    /// A Windows drive.
+    #[error("entry `{0}` names a drive")]
+    Drive(String),
+    /// A path without a name, or one that cannot be printed.
+    #[error("entry {0:?} has no usable name")]
+    Name(String),
+    /// A symbolic or hard link.
+    #[error("entry `{0}` is a link")]
+    Link(String),
+    /// A device, a pipe, a sparse file.
+    #[error("entry `{0}` is no regular file")]
+    Special(String),
+    /// Encrypted.
+    #[error("entry `{0}` is encrypted")]
+    Encrypted(String),
+    /// Twice the same path.
+    #[error("entry `{0}` is there twice")]
+    Duplicate(String),
+    /// One path that is a file and a folder.
+    #[error("entry `{0}` is both a file and a folder")]
+    FileAndFolder(String),
+    /// Two paths that are one on some file systems.
+    #[error("entries `{0}` and `{1}` differ by case only")]
+    Case(String, String),
+    /// An entry that is longer or shorter than it says.
+    #[error("entry `{name}` says that it has {declared} bytes and has {got}")]
+    Length {
+        /// Which entry.
+        name: String,
+        /// What its header says.
+        declared: u64,
+        /// What came: a number, or "more".
+        got: String,
+    },
+}
+
+fn io_hint(error: &io::Error) -> &'static str {
+    match error.kind() {
+        io::ErrorKind::StorageFull => {
+            "\nhint: free some space, or set GOLDRUN_CACHE to a folder on another disk"
+        }
+        _ => "",
+    }
+}
+
+fn indented(lines: &[String]) -> String {
+    lines.iter().map(|line| format!("\n  {line}")).collect()
+}
+
+fn numbered(errors: &[Error]) -> String {
+    let one = |(index, error): (usize, &Error)| {
+        format!(
+            "\n  {}. {}",
+            index + 1,
+            error.to_string().replace('\n', "\n     ")
+        )
+    };
+    errors.iter().enumerate().map(one).collect()
 }

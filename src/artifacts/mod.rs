@@ -2,13 +2,26 @@
 //!
 //! `docs/cache.md` shows where everything lies on disk.
 
+mod attempts;
 pub mod cache;
+mod download;
 mod error;
+mod extract;
+mod listing;
+mod manifests;
+mod obtain;
+mod pin;
+mod progress;
+mod source;
+pub mod weights;
 
 use std::path::PathBuf;
 use std::sync::Arc;
 
-pub use error::Error;
+pub use download::Network;
+pub use error::{ContentMismatch, Error, Refusal};
+pub use obtain::{Request, obtain};
+pub use pin::{Differences, Scheme};
 
 use self::cache::Lease;
 
@@ -69,6 +82,16 @@ pub struct Obtained {
 pub struct Guard {
     _lease: Option<Arc<Lease>>,
     _folder: Option<Arc<tempfile::TempDir>>,
+}
+
+impl Guard {
+    /// Keeps what `lease` covers, and `folder` if there is one.
+    fn new(lease: &Arc<Lease>, folder: Option<tempfile::TempDir>) -> Self {
+        Self {
+            _lease: Some(Arc::clone(lease)),
+            _folder: folder.map(Arc::new),
+        }
+    }
 }
 
 /// Lower-case hex digits of `bytes`.

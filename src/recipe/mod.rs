@@ -3,6 +3,8 @@
 //! Plain data, without spans, without IO and without candle; everything after this module takes these
 //! types and no other view of the file.
 
+pub mod shipped;
+
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 

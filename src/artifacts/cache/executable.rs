@@ -7,6 +7,7 @@
 use std::io::{Read, Seek, SeekFrom, Write};
 use std::path::Path;
 use std::sync::OnceLock;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use fs_err::File;
@@ -98,28 +99,35 @@ impl Lease {
             }
             Self { _file: file }
         };
-        // Outside the lock, because it may take seconds; whatever resists is tried again by the next
-        // process.
-        if Bucket::Trash.of(root).exists() {
-            let _ = fs_err::remove_dir_all(Bucket::Trash.of(root));
-        }
+        // Outside the lock, because it may take seconds.
+        empty_trash(root);
         Ok(lease)
     }
 }
 
 /// Moves a folder, if it exists, to where it is removed.
-fn discard(root: &Path, folder: &Path) -> Result<(), Error> {
+pub(super) fn discard(root: &Path, folder: &Path) -> Result<(), Error> {
     if !folder.exists() {
         return Ok(());
     }
+    static COUNT: AtomicU64 = AtomicU64::new(0);
     let trash = Bucket::Trash.of(root);
     fs_err::create_dir_all(&trash)?;
-    let place = tempfile::Builder::new()
-        .prefix("")
-        .tempdir_in(&trash)?
-        .keep();
-    fs_err::rename(folder, place.join("removed"))?;
+    let count = COUNT.fetch_add(1, Ordering::Relaxed);
+    let name = format!("{}-{}-{count}", now(), std::process::id());
+    // One step, because another process may be emptying that folder.
+    fs_err::rename(folder, trash.join(name))?;
     Ok(())
+}
+
+/// Removes what was discarded; whatever resists is left to the next process.
+fn empty_trash(root: &Path) {
+    let Ok(entries) = fs_err::read_dir(Bucket::Trash.of(root)) else {
+        return;
+    };
+    for entry in entries.flatten() {
+        let _ = fs_err::remove_dir_all(entry.path());
+    }
 }
 
 /// Executables other than `own` that are not among the newest, by their files' names.

@@ -154,6 +154,11 @@ impl Cache {
         Ok(folder)
     }
 
+    /// Moves a folder of the cache to where the next process removes it.
+    pub(crate) fn discard(&self, folder: &Path) -> Result<(), Error> {
+        executable::discard(&self.root, folder)
+    }
+
     /// An empty file in the cache that is removed unless it is renamed.
     pub(crate) fn temporary_file(&self) -> Result<TempPath, Error> {
         let folder = self.folder(Bucket::Temporary)?;
