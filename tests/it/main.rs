@@ -3,6 +3,7 @@
 // A test that cannot go on should stop where it stands.
 #![allow(clippy::unwrap_used)]
 
+mod artifacts;
 mod dataset;
 mod decode;
 mod drawn;
@@ -10,3 +11,4 @@ mod engine;
 mod kernels;
 mod layering;
 mod randomness;
+mod server;

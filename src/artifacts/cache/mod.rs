@@ -140,7 +140,7 @@ impl Cache {
     }
 
     /// The registration of this executable.
-    pub fn lease(&self) -> &Arc<Lease> {
+    pub(crate) fn lease(&self) -> &Arc<Lease> {
         &self.lease
     }
 
@@ -169,7 +169,7 @@ impl Cache {
     }
 
     /// An empty folder in the cache that is removed unless it is renamed.
-    pub fn temporary_folder(&self) -> Result<tempfile::TempDir, Error> {
+    pub(crate) fn temporary_folder(&self) -> Result<tempfile::TempDir, Error> {
         let folder = self.folder(Bucket::Temporary)?;
         Ok(tempfile::Builder::new()
             .prefix("folder-")

@@ -1,0 +1,172 @@
+//! Files and folders on this machine: paths, file urls, `--artifacts`.
+
+use std::path::Path;
+use std::time::{Duration, SystemTime};
+
+use goldrun::artifacts::{Error, Location};
+use goldrun::recipe::{Artifact, Source};
+
+use super::{Workplace, artifact, local, pinned, plain, sha256, weight_file};
+use crate::server::{Answer, Server};
+
+fn by_url(url: String) -> Artifact {
+    artifact(Source::Urls(vec![url]))
+}
+
+#[test]
+fn paths_and_file_urls_are_used_where_they_are() {
+    let (place, body) = (Workplace::new(), weight_file(1.0));
+    let path = place.file("a b/w.safetensors", &body);
+    let url = format!("file://{}", path.display()).replace(' ', "%20");
+    for artifact in [
+        local(&path),
+        by_url(path.display().to_string()),
+        by_url(url),
+    ] {
+        let obtained = place.weights(&artifact).unwrap();
+        assert_eq!(obtained.location, Location::File(path.clone()));
+        assert_eq!(obtained.sha256, Some(sha256(&body)));
+        let expected = format!(
+            "{}  50000  dense/kernel",
+            sha256(&body[body.len() - 200_000..])
+        );
+        assert_eq!(obtained.manifest, [expected]);
+    }
+    assert!(
+        place
+            .said()
+            .iter()
+            .all(|text| text.contains("`thing` is unpinned"))
+    );
+}
+
+#[test]
+fn what_is_missing_or_of_the_wrong_kind_is_named() {
+    let place = Workplace::new();
+    let root = fs_err::canonicalize(place.root.path()).unwrap();
+    let archive = place.file("notes.txt", b"not an archive");
+    let mut texts = vec![
+        plain(
+            &place.weights(&local(&root.join("nothing.h5"))).unwrap_err(),
+            &place,
+        ),
+        plain(&place.weights(&local(&root)).unwrap_err(), &place),
+        plain(
+            &place
+                .pictures(&local(&fs_err::canonicalize(archive).unwrap()))
+                .unwrap_err(),
+            &place,
+        ),
+    ];
+    let shipped = artifact(Source::Shipped("weights/none.safetensors".to_owned()));
+    texts.push(plain(&place.weights(&shipped).unwrap_err(), &place));
+    let mut folder = local(&root);
+    folder.sha256 = Some("0".repeat(64));
+    texts.push(plain(&place.pictures(&folder).unwrap_err(), &place));
+    insta::assert_snapshot!(texts.join("\n\n"));
+}
+
+#[test]
+fn folders_of_artifacts_come_before_the_network() {
+    let (mut place, body) = (Workplace::new(), weight_file(1.0));
+    let server = Server::answering(vec![Answer::status(404)]);
+    let copy = place.file("copies/w 1.h5", &body);
+    place.options.folders = vec![
+        place.root.path().join("empty"),
+        place.root.path().join("copies"),
+    ];
+    let artifact = pinned(&[server.url("/x/w%201.h5")], &body);
+    assert_eq!(
+        place.weights(&artifact).unwrap().location,
+        Location::File(copy)
+    );
+    assert!(server.requests().is_empty());
+}
+
+#[test]
+fn a_copy_that_does_not_fit_is_passed_over_and_said_so() {
+    let (mut place, body) = (Workplace::new(), weight_file(1.0));
+    let server = Server::answering(vec![Answer::whole(&body)]);
+    place.file("copies/w", &weight_file(2.0));
+    place.options.folders = vec![place.root.path().join("copies")];
+    let artifact = pinned(&[server.url("/w")], &body);
+    place.options.offline = true;
+    let Error::Artifact { error, .. } = place.weights(&artifact).unwrap_err() else {
+        panic!()
+    };
+    let Error::Exhausted(errors) = *error else {
+        panic!("{error}")
+    };
+    assert!(
+        matches!(errors[..], [Error::Bytes { .. }, Error::Offline { .. }]),
+        "{errors:?}"
+    );
+    place.options.offline = false;
+    let obtained = place.weights(&artifact).unwrap();
+    assert_eq!(obtained.sha256, Some(sha256(&body)));
+    assert!(
+        place.said()[0].starts_with("passed over: "),
+        "{:?}",
+        place.said()
+    );
+    place.options.offline = true;
+    place.weights(&artifact).unwrap();
+}
+
+fn set_age(path: &Path, seconds: u64) {
+    let time = SystemTime::now() - Duration::from_secs(seconds);
+    fs_err::OpenOptions::new()
+        .write(true)
+        .open(path)
+        .unwrap()
+        .set_modified(time)
+        .unwrap();
+}
+
+#[test]
+fn a_folder_is_its_pictures() {
+    let place = Workplace::new();
+    let one = place.file("photos/train/cats/1.jpg", b"one");
+    place.file("photos/train/dogs/2.PNG", b"two");
+    place.file("photos/train/dogs/notes.txt", b"not a picture");
+    place.file("photos/train/dogs/.hidden.jpg", b"hidden");
+    place.file("photos/.git/3.jpg", b"hidden");
+    let artifact = local(&place.root.path().join("photos"));
+    let obtained = place.pictures(&artifact).unwrap();
+    let expected = [
+        format!("{}  train/cats/1.jpg", sha256(b"one")),
+        format!("{}  train/dogs/2.PNG", sha256(b"two")),
+    ];
+    assert_eq!(obtained.manifest, expected);
+    assert_eq!(obtained.sha256, None);
+    // The pin says what changed, also when size and time of the file are the old ones.
+    let mut pinned = artifact;
+    pinned.content = Some(obtained.content.clone());
+    fs_err::write(&one, b"ONE").unwrap();
+    set_age(&one, 0);
+    let text = place.pictures(&pinned).unwrap_err().to_string();
+    assert!(text.contains("1 file changed: train/cats/1.jpg"), "{text}");
+}
+
+#[test]
+fn an_unchanged_folder_is_not_read_again() {
+    let mut place = Workplace::new();
+    let one = place.file("photos/cats/1.jpg", b"one");
+    set_age(&one, 60);
+    let artifact = local(&place.root.path().join("photos"));
+    let obtained = place.pictures(&artifact).unwrap();
+    // Other bytes under the same size and time: only a fresh look sees them.
+    let time = fs_err::metadata(&one).unwrap().modified().unwrap();
+    fs_err::write(&one, b"ONE").unwrap();
+    fs_err::OpenOptions::new()
+        .write(true)
+        .open(&one)
+        .unwrap()
+        .set_modified(time)
+        .unwrap();
+    assert_eq!(place.pictures(&artifact).unwrap().content, obtained.content);
+    place.options.fresh = true;
+    assert_ne!(place.pictures(&artifact).unwrap().content, obtained.content);
+    place.options.fresh = false;
+    assert_ne!(place.pictures(&artifact).unwrap().content, obtained.content);
+}

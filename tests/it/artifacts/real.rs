@@ -1,0 +1,75 @@
+//! The tutorial's own photos and weights, where they are at hand.
+
+use std::path::{Path, PathBuf};
+
+use goldrun::artifacts::{Location, weights};
+use goldrun::recipe::{Artifact, Source};
+
+use super::{Workplace, artifact, local};
+
+const PHOTOS: &str = "cats_and_dogs_filtered.zip";
+const WEIGHTS: &str = "mobilenet_v2_weights_tf_dim_ordering_tf_kernels_1.0_224_no_top.h5";
+
+/// The folder with the real files; without it the test is skipped.
+fn folder(test: &str) -> Option<PathBuf> {
+    let folder = std::env::var_os("GOLDRUN_ARTIFACTS").map_or_else(
+        || Path::new(env!("CARGO_MANIFEST_DIR")).join("../shared/artifacts"),
+        PathBuf::from,
+    );
+    if folder.is_dir() {
+        return Some(folder);
+    }
+    println!("skipped: {test}: no artifacts");
+    None
+}
+
+#[test]
+fn the_photos_hold_their_content_pin() {
+    let Some(folder) = folder("the_photos_hold_their_content_pin") else {
+        return;
+    };
+    let mut place = Workplace::new();
+    place.options.folders = vec![folder];
+    place.options.offline = true;
+    let url = format!("https://storage.googleapis.com/mledu-datasets/{PHOTOS}");
+    let published = "91af24e0be191e9380dafc8710d0933fa826ec8e51f26f85c1fddba4e8018e3f";
+    let wanted = Artifact {
+        size: Some(68_606_236),
+        sha256: Some(published.to_owned()),
+        content: Some("h1:dfLqZwUzpnnc+Bjo33xM43a7c8w5V+dZUzV7qeZiDZI=".to_owned()),
+        ..artifact(Source::Urls(vec![url]))
+    };
+    let obtained = place.pictures(&wanted).unwrap();
+    let ours = "e41c1499f3ee8f903fbc3ec5bea4cbfd29f7aefe259dc0f83baf1ccb90f29eed";
+    assert_eq!(obtained.sha256.as_deref(), Some(ours));
+    assert_eq!(obtained.manifest.len(), 3001);
+    assert_eq!(obtained.notes.len(), 1, "{:?}", obtained.notes);
+    let Location::Folder(root) = obtained.location else {
+        panic!()
+    };
+    assert!(
+        root.join("cats_and_dogs_filtered/train/cats/cat.0.jpg")
+            .is_file()
+    );
+}
+
+#[test]
+fn the_weights_hold_their_tensor_pin() {
+    let Some(folder) = folder("the_weights_hold_their_tensor_pin") else {
+        return;
+    };
+    let place = Workplace::new();
+    let wanted = Artifact {
+        sha256: Some("17e924b19e09b3d0fb608537461ab1e6fbf9a389f6331db89411122dc2316bbf".to_owned()),
+        content: Some("t1:ooaR8tCL4AtyLxwmweEi3DW+I3UV+lg4DS0YenzFJ8I=".to_owned()),
+        ..local(&folder.join(WEIGHTS))
+    };
+    let obtained = place.weights(&wanted).unwrap();
+    let file = weights::read(&obtained.location).unwrap();
+    assert_eq!(file.format, weights::Format::KerasH5);
+    let parameters: usize = file.tensors.iter().map(|tensor| tensor.values.len()).sum();
+    assert_eq!(parameters, 2_257_984);
+    assert_eq!(file.tensors.len(), obtained.manifest.len());
+    assert_eq!(file.tensors[0].name, "Conv1/kernel");
+    assert_eq!(file.tensors[0].shape, [3, 3, 3, 32]);
+}
