@@ -85,7 +85,10 @@ pub enum Error {
     },
 
     /// The pin of the bytes fails, and there is no content pin to fall back on.
-    #[error("{from} is not the pinned file\n  expected sha256 {expected}\n  got      sha256 {got}")]
+    #[error(
+        "{from} is not the pinned file\n  expected sha256 {expected}\n  got      sha256 {got}\n\
+         hint: if it was replaced on purpose, remove the pin from the recipe and run `goldrun pin`"
+    )]
     Bytes {
         /// Where the bytes are from.
         from: String,

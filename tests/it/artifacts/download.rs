@@ -102,7 +102,10 @@ fn a_file_that_changed_meanwhile_is_not_mixed() {
     ] {
         let place = Workplace::new();
         let server = Server::answering(vec![first.clone(), second]);
-        let obtained = place.weights(&pinned(&[server.url("/w")], &new)).unwrap();
+        // No pin would tell that the two were mixed.
+        let obtained = place
+            .weights(&artifact(Source::Urls(vec![server.url("/w")])))
+            .unwrap();
         assert_eq!(obtained.sha256, Some(sha256(&new)));
         assert_eq!(server.requests()[1].range_start(), Some(100_000));
     }
@@ -119,10 +122,7 @@ fn a_damaged_part_is_not_trusted() {
         inner(place.weights(&artifact).unwrap_err()),
         Error::Network { tries: 3, .. }
     ));
-    let folder = fs_err::read_dir(place.options.cache.join("downloads-v1"))
-        .unwrap()
-        .next();
-    let partial = folder.unwrap().unwrap().path().join("partial");
+    let partial = partial(&place);
     let mut bytes = fs_err::read(&partial).unwrap();
     assert_eq!(bytes.len(), 100_000);
     bytes[50_000] ^= 1;
@@ -134,6 +134,26 @@ fn a_damaged_part_is_not_trusted() {
         .map(|request| request.range_start())
         .collect();
     assert_eq!(starts[3..], [Some(100_000), None]);
+}
+
+#[test]
+fn a_part_that_is_whole_needs_no_server() {
+    let (place, body) = (Workplace::new(), weight_file(1.0));
+    let cut = Answer::whole(&body).etag("\"v1\"").cut(100_000);
+    let server = Server::answering(vec![cut, Answer::status(404)]);
+    let artifact = pinned(&[server.url("/w")], &body);
+    place.weights(&artifact).unwrap_err();
+    fs_err::write(partial(&place), &body).unwrap();
+    place.weights(&artifact).unwrap();
+    assert_eq!(server.requests().len(), 2);
+}
+
+/// Where the only download's part is.
+fn partial(place: &Workplace) -> std::path::PathBuf {
+    let folder = fs_err::read_dir(place.options.cache.join("downloads-v1"))
+        .unwrap()
+        .next();
+    folder.unwrap().unwrap().path().join("partial")
 }
 
 #[test]

@@ -2,8 +2,9 @@
 
 use std::path::PathBuf;
 
-use goldrun::artifacts::{Location, Obtained};
+use goldrun::artifacts::{Kind, Location, Obtained, Request};
 use goldrun::recipe::{Artifact, Source};
+use goldrun::record::Observer;
 
 use super::archive::{self, Item, file, folder, tar_gz, zip};
 use super::{Workplace, artifact, local, pinned, plain, sha256};
@@ -156,6 +157,14 @@ fn other_content_says_what_differs() {
     wanted.sha256 = Some(sha256(&fs_err::read(&other).unwrap()));
     let here = plain(&place.pictures(&wanted).unwrap_err(), &place);
     let elsewhere = Workplace::new();
+    let sink = |_| ();
+    let observer = Observer::new(&sink, &elsewhere.interrupted);
+    let request = Request::new("thing", &wanted, Kind::Pictures).known_manifest(&known.manifest);
+    let told = plain(
+        &request.obtain(&elsewhere.options, &observer).unwrap_err(),
+        &place,
+    );
+    assert_eq!(told, here);
     let there = plain(&elsewhere.pictures(&wanted).unwrap_err(), &elsewhere);
     let there = there.replace(
         &*fs_err::canonicalize(place.root.path())
