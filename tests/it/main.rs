@@ -11,4 +11,5 @@ mod engine;
 mod kernels;
 mod layering;
 mod randomness;
+mod recipes;
 mod server;

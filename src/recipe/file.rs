@@ -1,0 +1,275 @@
+//! A whole recipe as written, its cross-checks, and how it becomes a [`Recipe`].
+
+use std::collections::BTreeMap;
+
+use super::Recipe;
+use super::artifact::{Artifact, ArtifactFile, Use, is_word};
+use super::dataset::{DatasetFile, SEED};
+use super::figure::Measured;
+use super::input::InputFile;
+use super::metric::{EvaluateFile, Metric};
+use super::model::ModelFile;
+use super::phase::{self, PhaseFile, is_line};
+use super::published::{CheckFile, PublishedFile};
+use super::split::SplitFile;
+use super::syntax::{
+    Decode, KindGroup, Located, MergeRules, Node, Problem, Problems, Reader, Rule, Sources, nearest,
+};
+
+/// The format that this goldrun reads.
+pub(super) const FORMAT: Rule<u32> = Rule {
+    must_be: "1, the only format that this goldrun reads",
+    holds: |&format| format == 1,
+};
+const NAME: Rule<String> = Rule {
+    must_be: "a file's stem: up to 64 letters, digits, `-` and `_`",
+    holds: |name| is_word(name),
+};
+const TITLE: Rule<String> = Rule {
+    must_be: "one line of text that is not empty",
+    holds: |title| is_line(title),
+};
+
+/// Keys that a recipe says for itself and never takes from the one that it extends: its name, which
+/// names its golden, how that golden is held, and what its own source claims.
+pub(super) const NEVER_INHERITED: [&str; 3] = ["name", "check", "published"];
+
+/// How `extends` and `--set` merge.
+pub(super) const MERGE: MergeRules = MergeRules {
+    groups: &[
+        KindGroup {
+            table: "dataset",
+            kinds: &["folders", "drawn"],
+        },
+        KindGroup {
+            table: "artifact.*",
+            kinds: &["urls", "path"],
+        },
+        KindGroup {
+            table: "input.augment.*",
+            kinds: &["flip", "rotation"],
+        },
+        KindGroup {
+            table: "split.*",
+            kinds: &["batches", "count", "fraction"],
+        },
+        KindGroup {
+            table: "phase.*.optimizer",
+            kinds: &["adam", "rmsprop", "sgd"],
+        },
+        KindGroup {
+            table: "evaluate.metrics.*.accuracy",
+            kinds: &["probability", "logit"],
+        },
+    ],
+    by_key: &[("phase", "name")],
+};
+
+/// A recipe as written, `extends` and `--set` applied.
+#[derive(Debug)]
+pub(super) struct RecipeFile {
+    name: Option<Located<String>>,
+    title: Option<Located<String>>,
+    seed: Option<Located<u64>>,
+    artifacts: Vec<(Located<String>, ArtifactFile)>,
+    dataset: Option<Located<DatasetFile>>,
+    input: Option<Located<InputFile>>,
+    split: SplitFile,
+    model: Option<Located<ModelFile>>,
+    phases: Option<Located<Vec<Located<PhaseFile>>>>,
+    evaluate: EvaluateFile,
+    published: Vec<Located<PublishedFile>>,
+    check: CheckFile,
+}
+
+impl Decode for RecipeFile {
+    fn decode(node: &Node, problems: &mut Problems) -> Option<Self> {
+        let mut table = Reader::new(node, problems)?;
+        table.required("format", &FORMAT);
+        let recipe = Self {
+            name: table.required("name", &NAME),
+            title: table.value("title", &TITLE),
+            seed: table.required("seed", &SEED),
+            artifacts: table.map("artifact"),
+            dataset: table.required_nested("dataset", "`[dataset.folders]` or `[dataset.drawn]`"),
+            input: table.required_nested("input", "a table with `image_size`"),
+            split: table
+                .nested("split")
+                .map_or_else(SplitFile::default, |split| split.value),
+            model: table.required_nested("model", "`[model.mobilenet_v2]`"),
+            phases: table.required_list("phase", "`[[phase]]`, at least one"),
+            evaluate: table
+                .nested("evaluate")
+                .map_or_else(EvaluateFile::default, |evaluate| evaluate.value),
+            published: table
+                .list("published")
+                .map_or_else(Vec::new, |list| list.value),
+            check: table
+                .nested("check")
+                .map_or_else(CheckFile::default, |check| check.value),
+        };
+        table.finish();
+        Some(recipe)
+    }
+}
+
+impl RecipeFile {
+    /// Notes everything that no single key can show.
+    ///
+    /// `stem` is that of the file, if the recipe came from one by that name; `overridden` says that the
+    /// command line changed the recipe, so that the file cannot know what is measured.
+    pub(super) fn check(&self, stem: &str, overridden: bool, problems: &mut Problems) {
+        self.check_name(stem, problems);
+        self.check_artifacts(problems);
+        if let Some(dataset) = &self.dataset {
+            dataset.value.check(problems);
+            self.split.check(dataset, problems);
+        }
+        if let Some(input) = &self.input {
+            input.value.check(problems);
+        }
+        if let Some(phases) = &self.phases {
+            phase::check(phases, problems);
+        }
+        self.evaluate.check(problems);
+        let measured = self.measured();
+        for published in &self.published {
+            published.value.check(&measured, overridden, problems);
+        }
+        self.check.check(&measured, overridden, problems);
+    }
+
+    /// The recipe; `None` where something that it needs is missing or wrong, which has been noted.
+    pub(super) fn decide(
+        &self,
+        sources: &Sources,
+        overridden: bool,
+        problems: &mut Problems,
+    ) -> Option<Recipe> {
+        let name = self.name.as_ref()?.value.clone();
+        let seed = self.seed.as_ref()?.value;
+        let split = self.split.decide(seed)?;
+        let measured = self.measured();
+        let published = self.published.iter();
+        let mut phases = Vec::new();
+        let mut shown = 1;
+        for phase in &self.phases.as_ref()?.value {
+            let phase = phase.value.decide(shown)?;
+            shown = phase.first_epoch.saturating_add(phase.epochs);
+            phases.push(phase);
+        }
+        Some(Recipe {
+            title: self
+                .title
+                .as_ref()
+                .map_or_else(|| name.clone(), |title| title.value.clone()),
+            name,
+            seed,
+            artifacts: self.artifacts(sources, problems)?,
+            dataset: self.dataset.as_ref()?.value.decide(split.seed)?,
+            input: self.input.as_ref()?.value.decide()?,
+            split,
+            model: self.model.as_ref()?.value.decide()?,
+            phases,
+            metrics: self.evaluate.decide(),
+            published: published
+                .filter_map(|published| published.value.decide(&measured))
+                .collect(),
+            check: self.check.decide()?,
+            overridden,
+        })
+    }
+
+    fn measured(&self) -> Measured {
+        let phases = self.phases.as_ref().map_or(&[][..], |phases| &phases.value);
+        let epochs =
+            |phase: &Located<PhaseFile>| phase.value.epochs.as_ref().map(|epochs| epochs.value);
+        let metrics = self.evaluate.decide();
+        Measured {
+            epochs: phases.iter().map(epochs).collect(),
+            metrics: metrics
+                .iter()
+                .map(|metric: &Metric| metric.word())
+                .collect(),
+        }
+    }
+
+    fn check_name(&self, stem: &str, problems: &mut Problems) {
+        if let Some(name) = self.name.as_ref().filter(|name| name.value != stem) {
+            let title = format!("the recipe in {stem}.toml must be called {stem:?}");
+            let problem = Problem::new(name.place, title, "names another recipe's golden")
+                .help(format!("write `name = {stem:?}`, or rename the file"));
+            problems.add(problem);
+        }
+    }
+
+    fn check_artifacts(&self, problems: &mut Problems) {
+        for (role, artifact) in &self.artifacts {
+            if !is_word(&role.value) {
+                let title = "a role must be a word: letters, digits, `-` and `_`";
+                problems.add(Problem::new(role.place, title, "this one cannot be used"));
+            }
+            artifact.check(problems);
+        }
+        for (role, used_for) in self.uses() {
+            match self.artifact(&role.value) {
+                Some(artifact) => artifact.check_use(used_for, problems),
+                None => problems.add(self.undefined(role)),
+            }
+        }
+    }
+
+    fn undefined(&self, role: &Located<String>) -> Problem {
+        let title = format!("there is no artifact `{}`", role.value);
+        let roles: Vec<&str> = self
+            .artifacts
+            .iter()
+            .map(|(role, _)| role.value.as_str())
+            .collect();
+        let help = match nearest(&role.value, roles.iter().copied()) {
+            Some(near) => format!("did you mean \"{near}\"?"),
+            None if roles.is_empty() => format!("describe it in `[artifact.{}]`", role.value),
+            None => format!("artifacts of this recipe: {}", roles.join(", ")),
+        };
+        Problem::new(role.place, title, "names no `[artifact.…]`").help(help)
+    }
+
+    /// The roles that the recipe names, and what for.
+    fn uses(&self) -> Vec<(&Located<String>, Use)> {
+        let mut uses = Vec::new();
+        if let Some(Located {
+            value: DatasetFile::Folders(folders),
+            ..
+        }) = &self.dataset
+            && let Some(role) = &folders.artifact
+        {
+            uses.push((role, Use::Pictures));
+        }
+        let model = self.model.as_ref();
+        if let Some(role) = model.and_then(|model| model.value.weights()) {
+            uses.push((role, Use::Weights));
+        }
+        uses
+    }
+
+    fn artifact(&self, role: &str) -> Option<&ArtifactFile> {
+        let mut artifacts = self.artifacts.iter();
+        let (_, artifact) = artifacts.find(|(named, _)| named.value == role)?;
+        Some(artifact)
+    }
+
+    /// The artifacts that are used: one that was inherited and has lost its use is not fetched.
+    fn artifacts(
+        &self,
+        sources: &Sources,
+        problems: &mut Problems,
+    ) -> Option<BTreeMap<String, Artifact>> {
+        self.uses()
+            .into_iter()
+            .map(|(role, _)| {
+                let artifact = self.artifact(&role.value)?.decide(sources, problems)?;
+                Some((role.value.clone(), artifact))
+            })
+            .collect()
+    }
+}

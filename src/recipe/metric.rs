@@ -1,0 +1,150 @@
+//! What is measured on every split.
+
+use super::syntax::{Decode, Located, Node, Problem, Problems, Reader, Rule, Value, nearest};
+
+const PROBABILITY: Rule<f64> = Rule {
+    must_be: "a number between 0 and 1, neither included",
+    holds: |&probability| probability > 0.0 && probability < 1.0,
+};
+const LOGIT: Rule<f64> = Rule {
+    must_be: "a number that a 32-bit float can hold",
+    holds: |&logit| (logit as f32).is_finite(),
+};
+
+/// What is measured on every split.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum Metric {
+    /// Mean loss.
+    Loss,
+    /// Share of examples classified right.
+    Accuracy {
+        /// Where a binary logit counts as class 1.
+        threshold: Threshold,
+    },
+}
+
+/// Threshold of binary accuracy, strict.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum Threshold {
+    /// On the probability.
+    Probability(f64),
+    /// On the logit.
+    Logit(f64),
+}
+
+impl Threshold {
+    /// Where a recipe says nothing: the likelier class.
+    pub(super) const DEFAULT: Self = Self::Probability(0.5);
+}
+
+impl Metric {
+    /// The word in a figure's address: `loss`, and `val_loss` on the validation split.
+    pub const fn word(self) -> &'static str {
+        match self {
+            Self::Loss => "loss",
+            Self::Accuracy { .. } => "accuracy",
+        }
+    }
+}
+
+/// The `[evaluate]` table as written.
+#[derive(Debug, Default)]
+pub(super) struct EvaluateFile {
+    metrics: Option<Located<Vec<Located<Metric>>>>,
+}
+
+impl Decode for EvaluateFile {
+    fn decode(node: &Node, problems: &mut Problems) -> Option<Self> {
+        let mut table = Reader::new(node, problems)?;
+        let evaluate = Self {
+            metrics: table.list("metrics"),
+        };
+        table.finish();
+        Some(evaluate)
+    }
+}
+
+impl Decode for Metric {
+    fn decode(node: &Node, problems: &mut Problems) -> Option<Self> {
+        let written = match &node.value {
+            Value::Table(_) => return with_threshold(node, problems),
+            Value::String(word) => word.as_str(),
+            _ => "",
+        };
+        match written {
+            "loss" => Some(Self::Loss),
+            "accuracy" => Some(Self::Accuracy {
+                threshold: Threshold::DEFAULT,
+            }),
+            _ => {
+                let title = "a metric must be \"loss\", \"accuracy\" or `{ accuracy = … }`";
+                let label = format!("found {}", node.value.words());
+                let mut problem = Problem::new(node.place, title, label);
+                if let Some(near) = nearest(written, ["loss", "accuracy"]) {
+                    problem = problem.help(format!("did you mean \"{near}\"?"));
+                }
+                problems.add(problem);
+                None
+            }
+        }
+    }
+}
+
+fn with_threshold(node: &Node, problems: &mut Problems) -> Option<Metric> {
+    let mut table = Reader::new(node, problems)?;
+    let threshold = table.kind(&[("accuracy", |node, problems| {
+        let mut table = Reader::new(node, problems)?;
+        let threshold = table.kind(&[
+            ("probability", |node, problems| {
+                let number = PROBABILITY.read("`probability`", node, problems)?;
+                Some(Threshold::Probability(number.value))
+            }),
+            ("logit", |node, problems| {
+                let number = LOGIT.read("`logit`", node, problems)?;
+                Some(Threshold::Logit(number.value))
+            }),
+        ]);
+        table.finish();
+        threshold
+    })]);
+    table.finish();
+    let threshold = threshold?.value.value;
+    Some(Metric::Accuracy { threshold })
+}
+
+impl EvaluateFile {
+    /// Checks that nothing is measured twice.
+    pub(super) fn check(&self, problems: &mut Problems) {
+        let Some(metrics) = &self.metrics else {
+            return;
+        };
+        for (position, metric) in metrics.value.iter().enumerate() {
+            let word = metric.value.word();
+            let earlier = metrics.value[..position]
+                .iter()
+                .find(|earlier| earlier.value.word() == word);
+            if let Some(earlier) = earlier {
+                let title = format!("`{word}` can be measured in one way only");
+                problems.add(
+                    Problem::new(metric.place, title, "this is the second")
+                        .other(earlier.place, "the first"),
+                );
+            }
+        }
+    }
+
+    /// The metrics: the loss, whether written or not, then the others.
+    pub(super) fn decide(&self) -> Vec<Metric> {
+        let mut metrics = vec![Metric::Loss];
+        match &self.metrics {
+            None => metrics.push(Metric::Accuracy {
+                threshold: Threshold::DEFAULT,
+            }),
+            Some(written) => {
+                let others = written.value.iter().map(|metric| metric.value);
+                metrics.extend(others.filter(|metric| *metric != Metric::Loss));
+            }
+        }
+        metrics
+    }
+}

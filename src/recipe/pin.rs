@@ -1,0 +1,95 @@
+//! Writing pins into a recipe's file, leaving everything else of it as it is.
+
+use std::io::Write;
+use std::path::Path;
+
+use toml_edit::{DocumentMut, Item, Table, TableLike, value};
+
+use super::Error;
+
+/// What was seen of an artifact.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Pin {
+    /// Its role.
+    pub role: String,
+    /// Digest of its bytes, 64 hex digits; a folder has none.
+    pub sha256: Option<String>,
+    /// Digest of what is in it: `h1:…` or `t1:…`.
+    pub content: Option<String>,
+}
+
+/// Writes `pins` into the recipe at `path`, keeping its comments and its order.
+///
+/// A role that the file inherits gets an `[artifact.<role>]` of its own. The file is replaced whole: it
+/// is never seen half written.
+pub fn write(path: &Path, pins: &[Pin]) -> Result<(), Error> {
+    let text = fs_err::read_to_string(path).map_err(|source| Error::Read {
+        path: path.to_path_buf(),
+        source,
+    })?;
+    let pinned = edit(&text, pins).map_err(|reason| Error::Edit {
+        path: path.to_path_buf(),
+        reason,
+    })?;
+    replace(path, &pinned).map_err(|source| Error::Write {
+        path: path.to_path_buf(),
+        source,
+    })
+}
+
+/// The text of a recipe with `pins` in it; an error says what stands in the way.
+fn edit(text: &str, pins: &[Pin]) -> Result<String, String> {
+    let mut document: DocumentMut = text
+        .parse()
+        .map_err(|error: toml_edit::TomlError| format!("not TOML: {}", error.message()))?;
+    for pin in pins {
+        let artifacts = document.entry("artifact").or_insert_with(implicit_table);
+        let artifacts = table_of(artifacts, "artifact")?;
+        let artifact = artifacts
+            .entry(&pin.role)
+            .or_insert_with(|| Item::Table(Table::new()));
+        let artifact = table_of(artifact, &pin.role)?;
+        for (key, digest) in [("sha256", &pin.sha256), ("content", &pin.content)] {
+            if let Some(digest) = digest {
+                put(artifact, key, digest);
+            }
+        }
+    }
+    Ok(document.to_string())
+}
+
+/// Sets a key, keeping the white space and the comment around a value that is there.
+fn put(table: &mut dyn TableLike, key: &str, digest: &str) {
+    let mut item = value(digest);
+    if let (Some(old), Some(new)) = (table.get(key).and_then(Item::as_value), item.as_value_mut()) {
+        *new.decor_mut() = old.decor().clone();
+    }
+    match table.get_mut(key) {
+        Some(old) => *old = item,
+        None => {
+            table.insert(key, item);
+        }
+    }
+}
+
+fn implicit_table() -> Item {
+    let mut table = Table::new();
+    table.set_implicit(true);
+    Item::Table(table)
+}
+
+fn table_of<'a>(item: &'a mut Item, name: &str) -> Result<&'a mut dyn TableLike, String> {
+    item.as_table_like_mut()
+        .ok_or_else(|| format!("`{name}` is not a table"))
+}
+
+fn replace(path: &Path, text: &str) -> std::io::Result<()> {
+    let folder = path.parent().unwrap_or(Path::new("."));
+    let mut file = tempfile::NamedTempFile::new_in(folder)?;
+    file.write_all(text.as_bytes())?;
+    file.as_file().sync_all()?;
+    let permissions = fs_err::metadata(path)?.permissions();
+    file.as_file().set_permissions(permissions)?;
+    file.persist(path)?;
+    Ok(())
+}

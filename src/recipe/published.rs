@@ -1,0 +1,214 @@
+//! Figures that a source claims, tolerances, and how a golden is held.
+
+use super::figure::{Measured, Wrong};
+use super::phase::is_line;
+use super::syntax::{Decode, Located, Node, Place, Problem, Problems, Reader, Rule};
+
+const ABS: Rule<f64> = Rule {
+    must_be: "how far the figure may be off: a number from 0",
+    holds: |&abs| abs >= 0.0 && abs.is_finite(),
+};
+const VALUE: Rule<f64> = Rule {
+    must_be: "a number",
+    holds: |value| value.is_finite(),
+};
+const SOURCE: Rule<String> = Rule {
+    must_be: "who claims the figure: one line of text",
+    holds: |source| is_line(source),
+};
+const FIGURE: Rule<String> = Rule {
+    must_be: "the address of a figure, such as \"test.accuracy\"",
+    holds: |address| !address.is_empty(),
+};
+
+/// A figure that a source claims.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Published {
+    /// Who claims it.
+    pub source: String,
+    /// Address of the figure, without `*`.
+    pub figure: String,
+    /// Its value.
+    pub value: f64,
+    /// Judged where there is one, else only shown.
+    pub tolerance: Option<Tolerance>,
+}
+
+/// How far a figure may be off.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Tolerance {
+    /// Absolute.
+    pub abs: f64,
+    /// One-sided where given: being better than expected is never a difference.
+    pub better: Option<Better>,
+}
+
+/// Direction of a figure.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Better {
+    /// More is better.
+    Higher,
+    /// Less is better.
+    Lower,
+}
+
+const DIRECTIONS: [(&str, Better); 2] = [("higher", Better::Higher), ("lower", Better::Lower)];
+
+/// How a golden is held: without tolerances, the same bits.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Check {
+    /// Address patterns (`*` matches one part) with their tolerance, in the file's order; the first that
+    /// matches counts. Those of `--set` come before the file's.
+    pub tolerances: Vec<(String, Tolerance)>,
+}
+
+/// A `[[published]]` as written.
+#[derive(Debug)]
+pub(super) struct PublishedFile {
+    source: Option<Located<String>>,
+    figure: Option<Located<String>>,
+    value: Option<Located<f64>>,
+    abs: Option<Located<f64>>,
+    better: Option<Located<Better>>,
+}
+
+impl Decode for PublishedFile {
+    fn decode(node: &Node, problems: &mut Problems) -> Option<Self> {
+        let mut table = Reader::new(node, problems)?;
+        let published = Self {
+            source: table.required("source", &SOURCE),
+            figure: table.required("figure", &FIGURE),
+            value: table.required("value", &VALUE),
+            abs: table.value("abs", &ABS),
+            better: table.word("better", &DIRECTIONS),
+        };
+        table.finish();
+        Some(published)
+    }
+}
+
+impl PublishedFile {
+    /// Checks what one key alone cannot show. Where the recipe was `overridden` on the command line, a
+    /// figure that is no longer measured is no mistake of the file.
+    pub(super) fn check(&self, measured: &Measured, overridden: bool, problems: &mut Problems) {
+        if let Some(better) = &self.better
+            && self.abs.is_none()
+        {
+            let title = "`better` says nothing without a tolerance";
+            let problem = Problem::new(better.place, title, "needs an `abs` beside it");
+            problems.add(problem);
+        }
+        let Some(figure) = &self.figure else {
+            return;
+        };
+        match measured.address(&figure.value) {
+            Err(Wrong::NotMeasured(_)) if overridden => {}
+            other => report(other, figure, problems),
+        }
+    }
+
+    /// The figure, if it is `measured`.
+    pub(super) fn decide(&self, measured: &Measured) -> Option<Published> {
+        let figure = self.figure.as_ref()?;
+        measured.address(&figure.value).ok()?;
+        Some(Published {
+            source: self.source.as_ref()?.value.clone(),
+            figure: figure.value.clone(),
+            value: self.value.as_ref()?.value,
+            tolerance: self.abs.as_ref().map(|abs| Tolerance {
+                abs: abs.value,
+                better: self.better.as_ref().map(|better| better.value),
+            }),
+        })
+    }
+}
+
+/// The `[check]` table as written.
+#[derive(Debug, Default)]
+pub(super) struct CheckFile {
+    tolerances: Vec<(Located<String>, ToleranceFile)>,
+}
+
+#[derive(Debug)]
+struct ToleranceFile {
+    abs: Option<Located<f64>>,
+    better: Option<Located<Better>>,
+}
+
+impl Decode for CheckFile {
+    fn decode(node: &Node, problems: &mut Problems) -> Option<Self> {
+        let mut table = Reader::new(node, problems)?;
+        let mut tolerances = table.map("tolerance");
+        table.finish();
+        // An argument is read after the file, and is meant to count before it.
+        tolerances.sort_by_key(|(pattern, _)| {
+            let Place { source, start, .. } = pattern.place;
+            (std::cmp::Reverse(source), start)
+        });
+        Some(Self { tolerances })
+    }
+}
+
+impl Decode for ToleranceFile {
+    fn decode(node: &Node, problems: &mut Problems) -> Option<Self> {
+        let mut table = Reader::new(node, problems)?;
+        if table.holds_only_tables() {
+            let title = "an address must be in quotes here";
+            let problem = Problem::new(node.place, title, "taken for a table of its own")
+                .help("write `tolerance.\"phase.*.epoch.*.val_loss\" = { abs = 0.01 }`");
+            problems.add(problem);
+            return None;
+        }
+        let tolerance = Self {
+            abs: table.required("abs", &ABS),
+            better: table.word("better", &DIRECTIONS),
+        };
+        table.finish();
+        Some(tolerance)
+    }
+}
+
+impl CheckFile {
+    /// Checks that every pattern can match a figure; see [`PublishedFile::check`] for `overridden`.
+    pub(super) fn check(&self, measured: &Measured, overridden: bool, problems: &mut Problems) {
+        for (pattern, _) in &self.tolerances {
+            match measured.pattern(&pattern.value) {
+                Err(Wrong::NotMeasured(_)) if overridden => {}
+                other => report(other, pattern, problems),
+            }
+        }
+    }
+
+    /// How a golden is held.
+    pub(super) fn decide(&self) -> Option<Check> {
+        let tolerances = self.tolerances.iter().map(|(pattern, tolerance)| {
+            let tolerance = Tolerance {
+                abs: tolerance.abs.as_ref()?.value,
+                better: tolerance.better.as_ref().map(|better| better.value),
+            };
+            Some((pattern.value.clone(), tolerance))
+        });
+        Some(Check {
+            tolerances: tolerances.collect::<Option<_>>()?,
+        })
+    }
+}
+
+fn report(checked: Result<(), Wrong>, address: &Located<String>, problems: &mut Problems) {
+    match checked {
+        Ok(()) => {}
+        Err(Wrong::Address(help)) => problems.add(
+            Problem::new(
+                address.place,
+                "this names no figure",
+                "no run measures this",
+            )
+            .help(help),
+        ),
+        Err(Wrong::NotMeasured(why)) => problems.add(Problem::new(
+            address.place,
+            "this recipe measures no such figure",
+            why,
+        )),
+    }
+}

@@ -1,0 +1,16 @@
+//! Reading TOML so that every problem can be shown where it is: a tree of values with their places, the
+//! merge of two trees, a small decoder, and the picture of a problem. Knows nothing of recipes.
+
+mod merge;
+mod nearest;
+mod problem;
+mod reader;
+mod source;
+mod tree;
+
+pub(super) use merge::{KindGroup, MergeRules, Merger, Origin};
+pub(super) use nearest::nearest;
+pub(super) use problem::{Problem, Problems};
+pub(super) use reader::{Decode, Reader, Rule, Scalar};
+pub(super) use source::{Base, Sources};
+pub(super) use tree::{Located, Node, Place, Value, parse};

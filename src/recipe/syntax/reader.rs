@@ -1,0 +1,396 @@
+//! A small decoder: a table is read key by key, one line a key, and every problem is noted on the way.
+//!
+//! Nothing stops at the first problem: what cannot be read is `None`, with a problem noted. So a `None`
+//! means "not written" or "written wrong", and in the second case the recipe is refused anyway.
+
+use super::nearest::nearest;
+use super::problem::{Problem, Problems};
+use super::tree::{Located, Node, Place, Table, Value};
+
+/// Something that can be read from a value of the tree.
+pub(crate) trait Decode: Sized {
+    /// Reads it; `None` where that is impossible, with a problem noted.
+    fn decode(node: &Node, problems: &mut Problems) -> Option<Self>;
+}
+
+/// Something that is one value.
+pub(crate) trait Scalar: Sized {
+    /// The value as this type, if it is of it and fits.
+    fn read(value: &Value) -> Option<Self>;
+}
+
+impl Scalar for String {
+    fn read(value: &Value) -> Option<Self> {
+        match value {
+            Value::String(text) => Some(text.clone()),
+            _ => None,
+        }
+    }
+}
+
+impl Scalar for bool {
+    fn read(value: &Value) -> Option<Self> {
+        match value {
+            Value::Boolean(value) => Some(*value),
+            _ => None,
+        }
+    }
+}
+
+macro_rules! whole_number {
+    ($($number:ty)*) => {$(
+        impl Scalar for $number {
+            fn read(value: &Value) -> Option<Self> {
+                match value {
+                    Value::Integer(number) => (*number).try_into().ok(),
+                    _ => None,
+                }
+            }
+        }
+    )*};
+}
+
+whole_number! { u32 u64 i64 }
+
+impl Scalar for f64 {
+    fn read(value: &Value) -> Option<Self> {
+        // Adding zero turns -0 into +0, so that the two spellings are one number.
+        match value {
+            Value::Float(number) => Some(number + 0.0),
+            Value::Integer(number) => Some(*number as f64),
+            _ => None,
+        }
+    }
+}
+
+/// What a value must be.
+pub(crate) struct Rule<T> {
+    /// In words that follow "must be".
+    pub(crate) must_be: &'static str,
+    /// The same as a test.
+    pub(crate) holds: fn(&T) -> bool,
+}
+
+impl<T: Scalar> Rule<T> {
+    /// Reads a value that is called `name` in messages.
+    pub(crate) fn read(
+        &self,
+        name: &str,
+        node: &Node,
+        problems: &mut Problems,
+    ) -> Option<Located<T>> {
+        let value = T::read(&node.value).filter(self.holds);
+        if value.is_none() {
+            let title = format!("{name} must be {}", self.must_be);
+            let label = format!("found {}", node.value.words());
+            problems.add(Problem::new(node.place, title, label));
+        }
+        let place = node.place;
+        value.map(|value| Located { value, place })
+    }
+}
+
+/// How a table says what it is: the key, and how its value is read.
+pub(crate) type Kind<T> = (&'static str, fn(&Node, &mut Problems) -> Option<T>);
+
+/// A table that is being read. [`Reader::finish`] reports the keys that nobody asked for.
+pub(crate) struct Reader<'tree, 'problems> {
+    place: Place,
+    table: &'tree Table,
+    known: Vec<&'static str>,
+    problems: &'problems mut Problems,
+}
+
+impl<'tree, 'problems> Reader<'tree, 'problems> {
+    /// Begins with a table; anything else is a problem.
+    pub(crate) fn new(node: &'tree Node, problems: &'problems mut Problems) -> Option<Self> {
+        let Value::Table(table) = &node.value else {
+            let label = format!("found {}", node.value.words());
+            problems.add(Problem::new(node.place, "expected a table here", label));
+            return None;
+        };
+        Some(Self {
+            place: node.place,
+            table,
+            known: Vec::new(),
+            problems,
+        })
+    }
+
+    /// Where problems go, for checks on what was read.
+    pub(crate) fn problems(&mut self) -> &mut Problems {
+        self.problems
+    }
+
+    /// True if the table has keys, and tables behind all of them.
+    pub(crate) fn holds_only_tables(&self) -> bool {
+        let is_table = |node: &Node| matches!(node.value, Value::Table(_));
+        !self.table.is_empty() && self.table.values().all(|entry| is_table(&entry.node))
+    }
+
+    /// A value that may be left out.
+    pub(crate) fn value<T: Scalar>(
+        &mut self,
+        key: &'static str,
+        rule: &Rule<T>,
+    ) -> Option<Located<T>> {
+        let node = self.node(key)?;
+        rule.read(&format!("`{key}`"), node, self.problems)
+    }
+
+    /// A value that must be there.
+    pub(crate) fn required<T: Scalar>(
+        &mut self,
+        key: &'static str,
+        rule: &Rule<T>,
+    ) -> Option<Located<T>> {
+        self.require(key, rule.must_be);
+        self.value(key, rule)
+    }
+
+    /// One of some words.
+    pub(crate) fn word<T: Copy>(
+        &mut self,
+        key: &'static str,
+        words: &[(&'static str, T)],
+    ) -> Option<Located<T>> {
+        let node = self.node(key)?;
+        let written = String::read(&node.value);
+        let found = written
+            .as_deref()
+            .and_then(|written| words.iter().find(|(word, _)| *word == written));
+        if let Some((_, value)) = found {
+            let place = node.place;
+            return Some(Located {
+                value: *value,
+                place,
+            });
+        }
+        let known = words.iter().map(|(word, _)| *word);
+        let title = format!("`{key}` must be {}", one_of(known.clone(), '"'));
+        let mut problem = Problem::new(node.place, title, format!("found {}", node.value.words()));
+        if let Some(word) = written.and_then(|written| nearest(&written, known)) {
+            problem = problem.help(format!("did you mean \"{word}\"?"));
+        }
+        self.problems.add(problem);
+        None
+    }
+
+    /// One of some words that must be there.
+    pub(crate) fn required_word<T: Copy>(
+        &mut self,
+        key: &'static str,
+        words: &[(&'static str, T)],
+    ) -> Option<Located<T>> {
+        let must_be = one_of(words.iter().map(|(word, _)| *word), '"');
+        self.require(key, &must_be);
+        self.word(key, words)
+    }
+
+    /// Something with a shape of its own that may be left out.
+    pub(crate) fn nested<T: Decode>(&mut self, key: &'static str) -> Option<Located<T>> {
+        let node = self.node(key)?;
+        let value = T::decode(node, self.problems)?;
+        let place = node.place;
+        Some(Located { value, place })
+    }
+
+    /// Something with a shape of its own that must be there; `must_be` says what, for who left it out.
+    pub(crate) fn required_nested<T: Decode>(
+        &mut self,
+        key: &'static str,
+        must_be: &str,
+    ) -> Option<Located<T>> {
+        self.require(key, must_be);
+        self.nested(key)
+    }
+
+    /// An array that may be left out. Elements that cannot be read are left out of the list.
+    pub(crate) fn list<T: Decode>(
+        &mut self,
+        key: &'static str,
+    ) -> Option<Located<Vec<Located<T>>>> {
+        let elements = self.array(key)?;
+        let value = elements
+            .value
+            .iter()
+            .filter_map(|node| {
+                let value = T::decode(node, self.problems)?;
+                let place = node.place;
+                Some(Located { value, place })
+            })
+            .collect();
+        let place = elements.place;
+        Some(Located { value, place })
+    }
+
+    /// An array that must be there.
+    pub(crate) fn required_list<T: Decode>(
+        &mut self,
+        key: &'static str,
+        must_be: &str,
+    ) -> Option<Located<Vec<Located<T>>>> {
+        self.require(key, must_be);
+        self.list(key)
+    }
+
+    /// An array of plain values that may be left out. Values that break the rule are left out of the list.
+    pub(crate) fn values<T: Scalar>(
+        &mut self,
+        key: &'static str,
+        rule: &Rule<T>,
+    ) -> Option<Located<Vec<Located<T>>>> {
+        let elements = self.array(key)?;
+        let name = format!("an entry of `{key}`");
+        let value = elements
+            .value
+            .iter()
+            .filter_map(|node| rule.read(&name, node, self.problems))
+            .collect();
+        let place = elements.place;
+        Some(Located { value, place })
+    }
+
+    /// A table with keys of the recipe's own choice, in the order in which they are written.
+    pub(crate) fn map<T: Decode>(&mut self, key: &'static str) -> Vec<(Located<String>, T)> {
+        let Some(node) = self.node(key) else {
+            return Vec::new();
+        };
+        let Value::Table(table) = &node.value else {
+            let title = format!("`{key}` must be a table");
+            let label = format!("found {}", node.value.words());
+            self.problems.add(Problem::new(node.place, title, label));
+            return Vec::new();
+        };
+        let mut entries: Vec<_> = table.iter().collect();
+        entries.sort_by_key(|(_, entry)| entry.key);
+        entries
+            .into_iter()
+            .filter_map(|(key, entry)| {
+                let value = T::decode(&entry.node, self.problems)?;
+                let place = entry.key;
+                let value_of_key = key.clone();
+                Some((
+                    Located {
+                        value: value_of_key,
+                        place,
+                    },
+                    value,
+                ))
+            })
+            .collect()
+    }
+
+    /// The one key that says what the table is; none or several are a problem.
+    pub(crate) fn kind<T>(&mut self, kinds: &[Kind<T>]) -> Option<Located<T>> {
+        let written: Vec<&Kind<T>> = kinds
+            .iter()
+            .filter(|(kind, _)| self.table.contains_key(*kind))
+            .collect();
+        let known = kinds.iter().map(|(kind, _)| *kind);
+        self.known.extend(known.clone());
+        match written.as_slice() {
+            [(kind, read)] => {
+                let entry = self.table.get(*kind)?;
+                let value = read(&entry.node, self.problems)?;
+                let place = entry.key;
+                Some(Located { value, place })
+            }
+            [] => {
+                let unknown = self
+                    .table
+                    .keys()
+                    .any(|key| nearest(key, known.clone()).is_some());
+                // A misspelt kind is reported once, as the unknown key that it is.
+                if !unknown {
+                    let title = format!("expected {} here", one_of(known, '`'));
+                    let label = "none of them is written";
+                    self.problems.add(Problem::new(self.place, title, label));
+                }
+                None
+            }
+            [(first, _), .., (last, _)] => {
+                let first_place = self.table.get(*first)?.key;
+                let last_place = self.table.get(*last)?.key;
+                let title = format!("only one of {} can be written", list(known, '`', "and"));
+                let problem = Problem::new(last_place, title, "this is one too many")
+                    .other(first_place, "beside this one");
+                self.problems.add(problem);
+                None
+            }
+        }
+    }
+
+    /// Asks for exactly one of some keys, which were read each for itself.
+    pub(crate) fn require_one_of(&mut self, keys: &[&'static str]) {
+        let ignore: Vec<Kind<()>> = keys.iter().map(|key| (*key, ignore as _)).collect();
+        self.kind(&ignore);
+    }
+
+    /// Reports the keys that nobody asked for.
+    pub(crate) fn finish(self) {
+        for (key, entry) in self.table {
+            if self.known.contains(&key.as_str()) {
+                continue;
+            }
+            let title = format!("unknown key `{key}`");
+            let help = match nearest(key, self.known.iter().copied()) {
+                Some(near) => format!("did you mean `{near}`?"),
+                None => format!("known keys: {}", self.known.join(", ")),
+            };
+            let problem = Problem::new(entry.key, title, "not a key of this table").help(help);
+            self.problems.add(problem);
+        }
+    }
+
+    fn node(&mut self, key: &'static str) -> Option<&'tree Node> {
+        self.known.push(key);
+        self.table.get(key).map(|entry| &entry.node)
+    }
+
+    fn array(&mut self, key: &'static str) -> Option<Located<&'tree [Node]>> {
+        let node = self.node(key)?;
+        let Value::Array(elements) = &node.value else {
+            let title = format!("`{key}` must be an array");
+            let label = format!("found {}", node.value.words());
+            self.problems.add(Problem::new(node.place, title, label));
+            return None;
+        };
+        let place = node.place;
+        Some(Located {
+            value: elements,
+            place,
+        })
+    }
+
+    fn require(&mut self, key: &'static str, must_be: &str) {
+        if !self.table.contains_key(key) {
+            let title = format!("missing key `{key}`");
+            let problem = Problem::new(self.place, title, "this table needs it")
+                .help(format!("`{key}` must be {must_be}"));
+            self.problems.add(problem);
+        }
+    }
+}
+
+#[expect(
+    clippy::unnecessary_wraps,
+    reason = "has the signature of a kind's reader"
+)]
+fn ignore(_: &Node, _: &mut Problems) -> Option<()> {
+    Some(())
+}
+
+/// "`a`, `b` or `c`".
+fn one_of(words: impl Iterator<Item = &'static str>, quote: char) -> String {
+    list(words, quote, "or")
+}
+
+fn list(words: impl Iterator<Item = &'static str>, quote: char, last: &str) -> String {
+    let words: Vec<String> = words.map(|word| format!("{quote}{word}{quote}")).collect();
+    match words.as_slice() {
+        [] => String::new(),
+        [only] => only.clone(),
+        [start @ .., end] => format!("{} {last} {end}", start.join(", ")),
+    }
+}

@@ -1,0 +1,40 @@
+//! The texts that a recipe was read from.
+
+use std::path::PathBuf;
+
+/// What the relative paths of a text belong to.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Base {
+    /// A folder: the one of the file, or the current one for an argument.
+    Folder(PathBuf),
+    /// The recipes inside the binary; a folder relative to `recipes/`, empty for that folder itself.
+    Shipped(PathBuf),
+}
+
+/// A file or an argument.
+#[derive(Clone, Debug)]
+pub(crate) struct SourceText {
+    /// As it is shown: `recipes/tutorial.toml`, `--set`.
+    pub(crate) name: String,
+    /// All of it.
+    pub(crate) text: String,
+    /// What its relative paths belong to.
+    pub(crate) base: Base,
+}
+
+/// All texts of one recipe; a [`Place`](super::Place) names one by its position.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Sources(Vec<SourceText>);
+
+impl Sources {
+    /// Keeps a text and says by which number places name it.
+    pub(crate) fn add(&mut self, name: String, text: String, base: Base) -> usize {
+        self.0.push(SourceText { name, text, base });
+        self.0.len() - 1
+    }
+
+    /// The text of a place. Places are made with a number that [`Sources::add`] gave.
+    pub(crate) fn get(&self, source: usize) -> &SourceText {
+        &self.0[source]
+    }
+}
