@@ -1,49 +1,79 @@
-//! Drawn pictures: digests of the first of each set, so that no change of the drawing goes unseen.
+//! Drawn pictures against the vectors of docs/quickstart.md, so that no change of the drawing goes unseen.
 
 use std::fmt::Write;
 
 use goldrun::dataset::drawn;
 use sha2::{Digest, Sha256};
 
-/// Pictures of a set that the digest covers.
-const PICTURES: u32 = 90;
+const DOCUMENT: &str = include_str!("../../docs/quickstart.md");
 
-fn digest(draw: impl Fn(u64, u32, u32) -> (u32, Box<[u8]>), slot: u32, classes: usize) -> String {
-    let mut hasher = Sha256::new();
-    for number in 0..PICTURES {
-        let (label, pixels) = draw(1, slot, number);
-        assert_eq!(label as usize, number as usize % classes);
-        assert_eq!(pixels.len(), drawn::BYTES);
-        hasher.update(&pixels);
+/// Seed of the documented vectors.
+const SEED: u64 = 1;
+
+fn draw(set: &str, number: u32) -> (u32, Box<[u8]>) {
+    match set {
+        "train" => drawn::picture(SEED, 0, number),
+        "validation" => drawn::picture(SEED, 1, number),
+        "test" => drawn::picture(SEED, 2, number),
+        "easy" => drawn::pretraining_picture(SEED, 8, number),
+        "hard" => drawn::pretraining_picture(SEED, 9, number),
+        "hard-validation" => drawn::pretraining_picture(SEED, 10, number),
+        other => panic!("docs/quickstart.md names no set {other}"),
     }
-    let bytes = hasher.finalize();
-    bytes[..8].iter().fold(String::new(), |mut text, byte| {
+}
+
+fn hex(bytes: &[u8]) -> String {
+    bytes.iter().fold(String::new(), |mut text, byte| {
         write!(text, "{byte:02x}").unwrap();
         text
     })
 }
 
+/// The lines of the document that begin with `word`, split, without it.
+fn vectors(word: &str) -> Vec<Vec<&'static str>> {
+    let lines = DOCUMENT.lines().map(|line| line.split(' '));
+    lines
+        .filter_map(|mut fields| (fields.next() == Some(word)).then(|| fields.collect()))
+        .collect()
+}
+
 #[test]
-fn digests_of_all_sets() {
-    let targets = drawn::CLASSES.len();
-    let things = drawn::THINGS.len();
-    let digests = [
-        digest(drawn::picture, 0, targets),
-        digest(drawn::picture, 1, targets),
-        digest(drawn::picture, 2, targets),
-        digest(drawn::pretraining_picture, 8, things),
-        digest(drawn::pretraining_picture, 9, things),
-        digest(drawn::pretraining_picture, 10, things),
-    ];
-    let expected = [
-        "637e497f3e69b111",
-        "d22cf98e513e22ba",
-        "dc2e317d9da011d5",
-        "8694960f63bcd2c4",
-        "3f9fcf18d6f54942",
-        "ec4dfb6f107794b4",
-    ];
-    assert_eq!(digests, expected);
+fn documented_pictures() {
+    let pictures = vectors("picture");
+    assert_eq!(pictures.len(), 14, "docs/quickstart.md lost pictures");
+    for fields in pictures {
+        let [set, number, label, first, digest] = fields[..] else {
+            panic!("{fields:?} is not set, number, label, first pixels, digest");
+        };
+        let (found, pixels) = draw(set, number.parse().unwrap());
+        assert_eq!(found.to_string(), label, "label of {set} {number}");
+        assert_eq!(pixels.len(), drawn::BYTES);
+        assert_eq!(hex(&pixels[..9]), first, "first pixels of {set} {number}");
+        assert_eq!(hex(&Sha256::digest(&pixels)), digest, "{set} {number}");
+    }
+}
+
+#[test]
+fn documented_sets() {
+    let sets = vectors("set");
+    assert_eq!(sets.len(), 6, "docs/quickstart.md lost sets");
+    for fields in sets {
+        let [set, count, digest] = fields[..] else {
+            panic!("{fields:?} is not set, count, digest");
+        };
+        let mut hasher = Sha256::new();
+        for number in 0..count.parse().unwrap() {
+            hasher.update(draw(set, number).1);
+        }
+        assert_eq!(hex(&hasher.finalize()), digest, "{set}");
+    }
+}
+
+#[test]
+fn another_seed_gives_other_pictures() {
+    assert_ne!(drawn::picture(1, 0, 0), drawn::picture(2, 0, 0));
+    assert_ne!(drawn::picture(1, 0, 0), drawn::picture(1 << 32 | 1, 0, 0));
+    assert_ne!(drawn::picture(1, 0, 0), drawn::picture(1, 1, 0));
 }
 
 #[test]

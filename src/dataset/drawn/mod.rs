@@ -3,6 +3,8 @@
 //! docs/quickstart.md is the specification, with vectors. Positions are in 1/8 pixel; `>>` is the
 //! arithmetic shift and rounds down, as every division here does.
 
+mod background;
+mod draws;
 mod figures;
 mod scene;
 mod shapes;

@@ -1,12 +1,10 @@
 //! Everything about one picture that is drawn at random, and the picture made of it.
 
+use super::background::Background;
+use super::draws::{Color, Draws, SIDE, cosine, position, sine};
 use super::figures::{Paint, Part};
 use super::shapes::{Bounds, Kind, Shape};
 use super::{BYTES, SIZE, Style};
-use crate::random::{Purpose, Stream};
-
-/// Height and width of a picture in 1/8 pixel.
-const SIDE: i64 = 8 * SIZE as i64;
 
 /// Sub-pixels of a pixel along one side; they lie 2/8 pixel apart, the first at 1/8.
 const SUB: usize = 4;
@@ -17,32 +15,10 @@ const LOCAL: i64 = 16;
 /// Least ellipse radius and stroke width after jitter, so that no part vanishes.
 const LEAST_RADIUS: i64 = 3 * LOCAL;
 
-/// Red, green, blue.
-type Color = [i64; 3];
-
 /// A shape of one colour beside the figure.
 struct Distractor {
     shape: Shape,
     color: Color,
-}
-
-/// Pattern of the background.
-#[derive(Clone, Copy)]
-enum Texture {
-    Gradient,
-    Stripes,
-    Checks,
-    Dots,
-}
-
-/// Two colours and how they alternate.
-struct Background {
-    colors: [Color; 2],
-    texture: Texture,
-    period: i64,
-    phase: i64,
-    cos: i64,
-    sin: i64,
 }
 
 /// Where the figure stands and how it is distorted.
@@ -70,57 +46,6 @@ pub(super) struct Scene {
     noise: i64,
     /// Stands before the first draw of noise.
     draws: Draws,
-}
-
-/// The random numbers of one picture, in order.
-struct Draws {
-    stream: Stream,
-    number: u32,
-    element: u32,
-    block: [u32; 4],
-}
-
-impl Draws {
-    fn new(seed: u64, slot: u32, number: u32) -> Self {
-        Self {
-            stream: Stream::new(seed, Purpose::Drawing, slot),
-            number,
-            element: 0,
-            block: [0; 4],
-        }
-    }
-
-    /// The next number in 0..n.
-    #[inline]
-    fn below(&mut self, n: i64) -> i64 {
-        let lane = self.element % 4;
-        if lane == 0 {
-            self.block = self.stream.block(self.number, self.element / 4);
-        }
-        self.element += 1;
-        ((u64::from(self.block[lane as usize]) * n as u64) >> 32) as i64
-    }
-
-    /// The next number in −n..=n.
-    fn around(&mut self, n: i64) -> i64 {
-        self.below(2 * n + 1) - n
-    }
-
-    fn color(&mut self) -> Color {
-        [(); 3].map(|()| self.below(256))
-    }
-}
-
-/// Sine of `angle` / 1024 turns times 2^14, by Bhaskara's formula (0.2 % off, which is specified).
-fn sine(angle: i64) -> i64 {
-    let half = angle & 511;
-    let product = half * (512 - half);
-    let value = (product << 18) / (1_310_720 - 4 * product);
-    if angle & 512 == 0 { value } else { -value }
-}
-
-fn cosine(angle: i64) -> i64 {
-    sine(angle + 256)
 }
 
 impl Scene {
@@ -198,11 +123,6 @@ impl Scene {
     }
 }
 
-/// Where the sub-pixel with this place in its row or column lies.
-fn position(place: usize) -> i64 {
-    2 * place as i64 + 1
-}
-
 /// A colour that differs from `color` in every channel.
 fn contrasting(draws: &mut Draws, color: Color, style: &Style) -> Color {
     color.map(|c| (c + style.contrast + draws.below(257 - 2 * style.contrast)) & 255)
@@ -265,64 +185,6 @@ fn paint_over(distractors: &[Distractor], y: i64, line: &mut [Color]) {
             if shape.contains(position(first + i), y) {
                 *pixel = *color;
             }
-        }
-    }
-}
-
-impl Background {
-    fn draw(draws: &mut Draws) -> Self {
-        let first = draws.color();
-        let second = first.map(|c| (c + draws.around(48)).clamp(0, 255));
-        let texture = match draws.below(4) {
-            0 => Texture::Gradient,
-            1 => Texture::Stripes,
-            2 => Texture::Checks,
-            _ => Texture::Dots,
-        };
-        let period = 48 + draws.below(128);
-        let angle = draws.below(1024);
-        let phase = draws.below(4096);
-        Self {
-            colors: [first, second],
-            texture,
-            period,
-            phase,
-            cos: cosine(angle),
-            sin: sine(angle),
-        }
-    }
-
-    /// The colour `weight` / 128 of the way from the first to the second.
-    fn blend(&self, weight: i64) -> Color {
-        let [first, second] = self.colors;
-        [0, 1, 2].map(|c| first[c] + (((second[c] - first[c]) * weight) >> 7))
-    }
-
-    /// Paints the row of sub-pixels at `y`.
-    fn paint(&self, y: i64, line: &mut [Color]) {
-        if let Texture::Gradient = self.texture {
-            for (place, pixel) in line.iter_mut().enumerate() {
-                *pixel = self.blend(64 * y / SIDE + 64 * position(place) / SIDE);
-            }
-            return;
-        }
-        // Divisions of 32 bits take half the time of those of 64.
-        let period = self.period as i32;
-        for (place, pixel) in line.iter_mut().enumerate() {
-            let x = position(place);
-            let u = (((self.cos * x + self.sin * y) >> 14) + self.phase) as i32;
-            let v = (((self.cos * y - self.sin * x) >> 14) + self.phase) as i32;
-            let second = match self.texture {
-                Texture::Gradient => false,
-                Texture::Stripes => u.div_euclid(period) & 1 == 1,
-                Texture::Checks => (u.div_euclid(period) + v.div_euclid(period)) & 1 == 1,
-                Texture::Dots => {
-                    let a = 2 * u.rem_euclid(period) - period;
-                    let b = 2 * v.rem_euclid(period) - period;
-                    3 * (a * a + b * b) < period * period
-                }
-            };
-            *pixel = self.colors[usize::from(second)];
         }
     }
 }
@@ -392,6 +254,7 @@ impl Placement {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::dataset::drawn::background::Texture;
     use crate::dataset::drawn::{CLASSES, EASY, HARD, TARGET, THINGS, figures};
 
     /// The colour at a point straight from the specification: no boxes, no rows, no 32-bit numbers.
@@ -485,26 +348,5 @@ mod tests {
                 "easy picture {number}"
             );
         }
-    }
-
-    #[test]
-    fn sine_keeps_its_sign_and_its_error() {
-        for angle in -2048..2048_i64 {
-            let exact = libm::sin(angle as f64 / 1024.0 * std::f64::consts::TAU) * 16384.0;
-            assert!((sine(angle) as f64 - exact).abs() < 28.0, "angle {angle}");
-        }
-        assert_eq!(
-            [sine(0), sine(256), sine(768), cosine(0)],
-            [0, 16384, -16384, 16384]
-        );
-    }
-
-    #[test]
-    fn numbers_below_n_follow_the_stream() {
-        let mut draws = Draws::new(123, 0, 0);
-        // Words e504b238 609dbfa5 bd9ce5c6 9bc90dc0 of docs/randomness.md, scaled to 256.
-        assert_eq!([(); 4].map(|()| draws.below(256)), [0xe5, 0x60, 0xbd, 0x9b]);
-        let stream = Stream::new(123, Purpose::Drawing, 0);
-        assert_eq!(draws.below(1 << 32), i64::from(stream.word(0, 4)));
     }
 }
