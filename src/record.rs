@@ -19,7 +19,7 @@ pub const RECORD_FORMAT: u32 = 1;
 
 /// A fact's address: parts joined by dots, such as `phase.0.epoch.9.val_accuracy`.
 ///
-/// Ordered part by part, numbers as numbers, so that epoch 10 follows epoch 9.
+/// Ordered part by part, numbers as numbers and before words, so that epoch 10 follows epoch 9.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(transparent)]
 pub struct Address(String);
@@ -72,9 +72,12 @@ impl Ord for Address {
                 (Some(_), None) => return Ordering::Greater,
                 (Some(a), Some(b)) => (a, b),
             };
+            // Numbers come before words, else "9" < "10" < "1a" < "9" would be a circle.
             let order = match (a.parse::<u64>(), b.parse::<u64>()) {
                 (Ok(a), Ok(b)) => a.cmp(&b),
-                _ => a.cmp(b),
+                (Ok(_), Err(_)) => Ordering::Less,
+                (Err(_), Ok(_)) => Ordering::Greater,
+                (Err(_), Err(_)) => a.cmp(b),
             };
             if order != Ordering::Equal {
                 return order;
@@ -128,8 +131,20 @@ pub struct Record {
     pub made: Made,
 }
 
-/// Provenance: no comparison reads it.
+/// Provenance: no comparison reads it, but `accept` looks at the keys in [`made`].
 pub type Made = BTreeMap<String, MadeValue>;
+
+/// Keys of [`Made`] that decide whether a run can be accepted; a run without them cannot.
+pub mod made {
+    /// Text: the engine that computed the run, `native` or `candle`.
+    pub const ENGINE: &str = "engine";
+    /// Flag: `--set` or `--seed` changed what the recipe's file says.
+    pub const OVERRIDDEN: &str = "overridden";
+    /// Flag: an artifact had neither a byte pin nor a content pin.
+    pub const UNPINNED: &str = "unpinned";
+    /// Flag: the run came to its end.
+    pub const FINISHED: &str = "finished";
+}
 
 /// A value of provenance.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -290,5 +305,13 @@ mod tests {
         assert!(ten.matches("phase.*.epoch.*.loss"));
         assert!(!ten.matches("phase.*.loss"));
         assert!(!ten.matches("phase.*.epoch.*.loss.x"));
+    }
+
+    #[test]
+    fn numbers_sort_before_words() {
+        let class = |name: &str| Address::new("split.train.class").join(name);
+        assert!(class("9") < class("10"));
+        assert!(class("10") < class("1a"));
+        assert!(class("9") < class("1a"));
     }
 }

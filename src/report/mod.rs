@@ -1,1 +1,5 @@
-//! (being written)
+//! Reports: pure functions from events, records and comparisons to text.
+//!
+//! Nothing here prints, and no report knows of another.
+
+pub mod terminal;

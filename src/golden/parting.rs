@@ -1,0 +1,401 @@
+//! The first place where two records part, in the order of the run.
+//!
+//! It says whether data or arithmetic changed: every later fact hangs on the earlier ones, so only the
+//! first difference is news.
+
+use std::collections::BTreeSet;
+
+use crate::record::{Address, Fact, Record};
+
+/// How many lines of a recipe a sentence names.
+const LINES_NAMED: usize = 3;
+
+/// A place in the order of a run.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Place {
+    /// The training seed.
+    Seed,
+    /// The canonical recipe.
+    Recipe,
+    /// The content of an artifact, by role.
+    Artifact(String),
+    /// The files of a split and their order.
+    Split(String),
+    /// The version of the arithmetic.
+    Arithmetic,
+    /// The pixels of a split.
+    Pixels(String),
+    /// Layers and counts of parameters.
+    Model,
+    /// The parameters before training.
+    InitialParameters,
+    /// The backbone's features of the first validation batch.
+    FirstFeatures,
+    /// The figures before training.
+    InitialFigures,
+    /// The order of batches of an epoch.
+    BatchOrder {
+        /// From 0.
+        phase: u64,
+        /// From 0 within the phase.
+        epoch: u64,
+    },
+    /// The parameters after an epoch.
+    Parameters {
+        /// From 0.
+        phase: u64,
+        /// From 0 within the phase.
+        epoch: u64,
+    },
+    /// The figures of an epoch.
+    EpochFigures {
+        /// From 0.
+        phase: u64,
+        /// From 0 within the phase.
+        epoch: u64,
+    },
+    /// The figures after training.
+    FinalFigures,
+    /// A fact that this version has no place for.
+    Other,
+}
+
+impl Place {
+    /// The place of a fact.
+    pub fn of(address: &Address) -> Self {
+        let parts: Vec<&str> = address.parts().collect();
+        match parts.as_slice() {
+            ["seed"] => Self::Seed,
+            ["recipe", ..] => Self::Recipe,
+            ["artifact", role, ..] => Self::Artifact((*role).to_owned()),
+            ["split", split, "pixels"] => Self::Pixels((*split).to_owned()),
+            ["split", split, ..] => Self::Split((*split).to_owned()),
+            ["arithmetic"] => Self::Arithmetic,
+            ["model", ..] | ["phase", _, "trainable_parameters" | "trainable_variables"] => {
+                Self::Model
+            }
+            ["initial", "parameters"] => Self::InitialParameters,
+            ["features", ..] => Self::FirstFeatures,
+            ["initial", ..] => Self::InitialFigures,
+            ["phase", phase, "epoch", epoch, what, ..] => {
+                let (Ok(phase), Ok(epoch)) = (phase.parse(), epoch.parse()) else {
+                    return Self::Other;
+                };
+                match *what {
+                    "order" => Self::BatchOrder { phase, epoch },
+                    "parameters" => Self::Parameters { phase, epoch },
+                    _ => Self::EpochFigures { phase, epoch },
+                }
+            }
+            ["final" | "test", ..] => Self::FinalFigures,
+            _ => Self::Other,
+        }
+    }
+
+    /// Sorts places as a run comes by them.
+    pub fn rank(&self) -> (u8, u64, u64, u8) {
+        match self {
+            Self::Seed => (0, 0, 0, 0),
+            Self::Recipe => (1, 0, 0, 0),
+            Self::Artifact(_) => (2, 0, 0, 0),
+            Self::Split(_) => (3, 0, 0, 0),
+            Self::Arithmetic => (4, 0, 0, 0),
+            Self::Pixels(_) => (5, 0, 0, 0),
+            Self::Model => (6, 0, 0, 0),
+            Self::InitialParameters => (7, 0, 0, 0),
+            Self::FirstFeatures => (8, 0, 0, 0),
+            Self::InitialFigures => (9, 0, 0, 0),
+            Self::BatchOrder { phase, epoch } => (10, *phase, *epoch, 0),
+            Self::Parameters { phase, epoch } => (10, *phase, *epoch, 1),
+            Self::EpochFigures { phase, epoch } => (10, *phase, *epoch, 2),
+            Self::FinalFigures => (11, 0, 0, 0),
+            Self::Other => (12, 0, 0, 0),
+        }
+    }
+
+    /// True if no tolerance excuses a difference here: the two runs are not about the same thing.
+    pub const fn is_always_equal(&self) -> bool {
+        matches!(
+            self,
+            Self::Seed | Self::Recipe | Self::Artifact(_) | Self::Split(_) | Self::Pixels(_)
+        )
+    }
+
+    /// A few words for it.
+    pub fn words(&self) -> String {
+        match self {
+            Self::Seed => "training seed".to_owned(),
+            Self::Recipe => "recipe".to_owned(),
+            Self::Artifact(role) => format!("artifact {role}"),
+            Self::Split(split) => format!("{split} split"),
+            Self::Arithmetic => "arithmetic version".to_owned(),
+            Self::Pixels(split) => format!("pixels of the {split} split"),
+            Self::Model => "model".to_owned(),
+            Self::InitialParameters => "initial weights".to_owned(),
+            Self::FirstFeatures => "first features".to_owned(),
+            Self::InitialFigures => "figures before training".to_owned(),
+            Self::BatchOrder { phase, epoch } => {
+                format!("order of batches of phase {phase}, epoch {epoch}")
+            }
+            Self::Parameters { phase, epoch } => {
+                format!("parameters after phase {phase}, epoch {epoch}")
+            }
+            Self::EpochFigures { phase, epoch } => {
+                format!("figures of phase {phase}, epoch {epoch}")
+            }
+            Self::FinalFigures => "figures after training".to_owned(),
+            Self::Other => "another fact".to_owned(),
+        }
+    }
+}
+
+/// A fact in which two records part.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Parting {
+    /// Where in the run.
+    pub place: Place,
+    /// The fact.
+    pub address: Address,
+    /// What it means, one sentence for people, without a full stop.
+    pub sentence: String,
+}
+
+/// True if two facts are the same bits; zeros of different sign are not.
+pub fn same(left: &Fact, right: &Fact) -> bool {
+    let bits = |figures: &[f64]| figures.iter().map(|f| f.to_bits()).collect::<Vec<_>>();
+    match (left, right) {
+        (Fact::Figure(left), Fact::Figure(right)) => left.to_bits() == right.to_bits(),
+        (Fact::Figures(left), Fact::Figures(right)) => bits(left) == bits(right),
+        // JSON cannot tell an empty list of lines from one of figures.
+        (Fact::Figures(figures), Fact::Lines(lines))
+        | (Fact::Lines(lines), Fact::Figures(figures)) => figures.is_empty() && lines.is_empty(),
+        _ => left == right,
+    }
+}
+
+/// Addresses of the facts that are not the same in both records, in the order of the run.
+pub fn differing(golden: &Record, now: &Record) -> Vec<Address> {
+    let all: BTreeSet<&Address> = golden.facts.keys().chain(now.facts.keys()).collect();
+    let mut differing: Vec<Address> = all
+        .into_iter()
+        .filter(
+            |address| match (golden.facts.get(address), now.facts.get(address)) {
+                (Some(left), Some(right)) => !same(left, right),
+                _ => true,
+            },
+        )
+        .cloned()
+        .collect();
+    differing.sort_by_key(|address| Place::of(address).rank());
+    differing
+}
+
+/// The parting at one of the [`differing`] addresses.
+pub fn at(address: &Address, golden: &Record, now: &Record) -> Parting {
+    let place = Place::of(address);
+    Parting {
+        sentence: sentence(&place, address, golden, now),
+        address: address.clone(),
+        place,
+    }
+}
+
+/// The first parting of two records, in the order of the run.
+pub fn first(golden: &Record, now: &Record) -> Option<Parting> {
+    let address = differing(golden, now).into_iter().next()?;
+    Some(at(&address, golden, now))
+}
+
+fn sentence(place: &Place, address: &Address, golden: &Record, now: &Record) -> String {
+    let (before, after) = (golden.facts.get(address), now.facts.get(address));
+    let (was, is) = match (before, after) {
+        (Some(was), Some(is)) => (short(was), short(is)),
+        (None, _) => return format!("`{address}` is new: the golden does not have it"),
+        (_, None) => return format!("`{address}` is missing: the golden has it"),
+    };
+    match place {
+        Place::Seed => format!(
+            "the training seed is {is}, the golden's is {was}: another seed trains another model"
+        ),
+        Place::Recipe => format!("the recipe is another one{}", recipe_lines(golden, now)),
+        Place::Artifact(role) => {
+            format!("artifact `{role}` has other content: {is}, the golden's is {was}")
+        }
+        Place::Split(split) => match address.parts().last() {
+            Some("list") => {
+                format!("the {split} split has other files, or the same in another order")
+            }
+            Some("files") => format!("the {split} split has {is} files, the golden's {was}"),
+            _ => format!("`{address}` is {is}, the golden has {was}: the split is another one"),
+        },
+        Place::Arithmetic => format!(
+            "the arithmetic is version {is}, the golden's {was}: figures may move for no fault of the recipe"
+        ),
+        Place::Pixels(split) => format!(
+            "the {split} split has the same files but other pixels: decoding, drawing or resizing changed"
+        ),
+        Place::Model => {
+            format!("`{address}` is {is}, the golden has {was}: the network is another one")
+        }
+        Place::InitialParameters => "the same data, but training starts from other parameters: \
+             how weights are read or drawn changed"
+            .to_owned(),
+        Place::FirstFeatures => {
+            "the same pixels and weights, but the backbone makes other features of the first \
+             validation batch: the arithmetic of the forward pass changed"
+                .to_owned()
+        }
+        Place::InitialFigures => format!(
+            "the same features, but `{address}` is {is} before training, the golden has {was}: \
+             the head, the loss or a metric changed"
+        ),
+        Place::BatchOrder { phase, epoch } => format!(
+            "phase {phase}, epoch {epoch} (from 0) goes through the training files in another order"
+        ),
+        Place::Parameters { phase, epoch } => format!(
+            "all is the same until phase {phase}, epoch {epoch} (from 0), which ends with other \
+             parameters: the arithmetic of training changed"
+        ),
+        Place::EpochFigures { phase, epoch } => format!(
+            "phase {phase}, epoch {epoch} (from 0) ends with the same parameters, but `{address}` \
+             is {is}, the golden has {was}: a loss, a metric or evaluation changed"
+        ),
+        Place::FinalFigures => format!(
+            "training is the same, but `{address}` is {is}, the golden has {was}: \
+             a loss, a metric or evaluation changed"
+        ),
+        Place::Other => format!("`{address}` is {is}, the golden has {was}"),
+    }
+}
+
+/// A fact in a sentence.
+fn short(fact: &Fact) -> String {
+    match fact {
+        Fact::Integer(integer) => integer.to_string(),
+        Fact::Figure(figure) => super::text::float(*figure),
+        Fact::Text(words) => words.clone(),
+        Fact::Figures(figures) => format!("a list of {} figures", figures.len()),
+        Fact::Lines(lines) => format!("{} lines", lines.len()),
+    }
+}
+
+/// The lines of the canonical recipe that only one of the two has, as part of a sentence.
+fn recipe_lines(golden: &Record, now: &Record) -> String {
+    let lines = |record: &Record| match record.facts.get(&Address::new("recipe.canonical")) {
+        Some(Fact::Lines(lines)) => lines.iter().cloned().collect::<BTreeSet<String>>(),
+        _ => BTreeSet::new(),
+    };
+    let (was, is) = (lines(golden), lines(now));
+    let new = named(is.difference(&was));
+    let gone = named(was.difference(&is));
+    match (new, gone) {
+        (Some(new), Some(gone)) => format!(": now {new}, the golden has {gone}"),
+        (Some(new), None) => format!(": {new} is new"),
+        (None, Some(gone)) => format!(": {gone} is gone"),
+        (None, None) => String::new(),
+    }
+}
+
+/// The first few of some lines, in backquotes.
+fn named<'a>(lines: impl Iterator<Item = &'a String>) -> Option<String> {
+    let lines: Vec<String> = lines.map(|line| format!("`{line}`")).collect();
+    let more = lines.len().saturating_sub(LINES_NAMED);
+    let few = lines
+        .into_iter()
+        .take(LINES_NAMED)
+        .collect::<Vec<_>>()
+        .join(", ");
+    match (few.is_empty(), more) {
+        (true, _) => None,
+        (false, 0) => Some(few),
+        (false, more) => Some(format!("{few} and {more} more")),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::golden::compare::tests::{record, with};
+
+    /// The facts of a run in its order, each with another value.
+    fn changes() -> Vec<(&'static str, Fact)> {
+        let text = |words: &str| Fact::Text(words.to_owned());
+        vec![
+            ("seed", Fact::Integer(7)),
+            ("recipe.fingerprint", text("ffff")),
+            ("artifact.photos.content", text("h1:other")),
+            ("split.validation.list", text("ffff")),
+            ("arithmetic", Fact::Integer(2)),
+            ("split.train.pixels", text("ffff")),
+            ("model.layers", Fact::Integer(153)),
+            ("initial.parameters", text("ffff")),
+            ("features.first_validation_batch", text("ffff")),
+            ("initial.val_loss", Fact::Figure(0.5)),
+            ("phase.0.epoch.0.order", text("ffff")),
+            ("phase.0.epoch.0.parameters", text("ffff")),
+            ("phase.0.epoch.0.loss", Fact::Figure(0.5)),
+            ("phase.0.epoch.1.order", text("ffff")),
+            ("phase.1.epoch.0.parameters", text("ffff")),
+            ("final.val_loss", Fact::Figure(0.5)),
+        ]
+    }
+
+    #[test]
+    fn every_place_has_its_sentence() {
+        let said: Vec<String> = changes()
+            .into_iter()
+            .map(|(address, fact)| {
+                let parting = first(&record(), &with(&[(address, fact)])).unwrap();
+                assert_eq!(parting.address.as_str(), address);
+                format!("{}: {}", parting.place.words(), parting.sentence)
+            })
+            .collect();
+        insta::assert_snapshot!(said.join("\n"));
+    }
+
+    #[test]
+    fn the_earliest_of_all_later_differences_is_named() {
+        let changes = changes();
+        for start in 0..changes.len() {
+            let parting = first(&record(), &with(&changes[start..])).unwrap();
+            assert_eq!(parting.address.as_str(), changes[start].0);
+        }
+    }
+
+    #[test]
+    fn lines_of_the_recipe_are_named() {
+        let lines = |lines: &[&str]| {
+            let lines = lines.iter().map(|line| (*line).to_owned()).collect();
+            ("recipe.canonical", Fact::Lines(lines))
+        };
+        let fingerprint = ("recipe.fingerprint", Fact::Text("ffff".to_owned()));
+        let golden = with(&[lines(&["a = 1", "b = 2"])]);
+        for (now, expected) in [
+            (
+                &["a = 1", "b = 3"][..],
+                ": now `b = 3`, the golden has `b = 2`",
+            ),
+            (&["a = 1", "b = 2", "c = 3"], ": `c = 3` is new"),
+            (&["b = 2"], ": `a = 1` is gone"),
+            (
+                &["1", "2", "3", "4", "5", "a = 1", "b = 2"],
+                ": `1`, `2`, `3` and 2 more is new",
+            ),
+        ] {
+            let now = with(&[lines(now), fingerprint.clone()]);
+            let parting = first(&golden, &now).unwrap();
+            assert_eq!(
+                parting.sentence,
+                format!("the recipe is another one{expected}")
+            );
+        }
+    }
+
+    #[test]
+    fn zeros_of_different_sign_are_not_the_same() {
+        assert!(!same(&Fact::Figure(0.0), &Fact::Figure(-0.0)));
+        assert!(!same(&Fact::Figures(vec![0.0]), &Fact::Figures(vec![-0.0])));
+        assert!(!same(&Fact::Figure(1.0), &Fact::Integer(1)));
+        assert!(same(&Fact::Figures(vec![]), &Fact::Lines(vec![])));
+    }
+}

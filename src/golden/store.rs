@@ -1,0 +1,266 @@
+//! Where goldens are kept: `golden/<recipe>.toml` under the project's root, pending records beside them,
+//! and the goldens of the shipped recipes inside the binary.
+//!
+//! A file is written beside its place and renamed, after it was read back and found to say the same.
+
+use std::io::ErrorKind;
+use std::path::{Path, PathBuf};
+
+use fs_err as fs;
+
+use super::{Error, Golden, text};
+use crate::record::Record;
+
+/// Goldens inside the binary: recipe, text. A local file of the same name wins.
+const SHIPPED: &[(&str, &str)] = &[];
+
+/// The folder of goldens of a project.
+#[derive(Clone, Debug)]
+pub struct Store {
+    folder: PathBuf,
+    shipped: &'static [(&'static str, &'static str)],
+}
+
+impl Store {
+    /// The goldens of the project at `root`; nothing is read or made yet.
+    pub fn new(root: &Path) -> Self {
+        Self {
+            folder: root.join("golden"),
+            shipped: SHIPPED,
+        }
+    }
+
+    /// File of the golden of a recipe.
+    pub fn path(&self, recipe: &str) -> PathBuf {
+        self.folder.join(format!("{recipe}.toml"))
+    }
+
+    /// File of the record that differs from the golden of a recipe.
+    pub fn pending_path(&self, recipe: &str) -> PathBuf {
+        self.folder.join(format!("{recipe}.pending.toml"))
+    }
+
+    /// The golden of a recipe: the local file, else the shipped one, else none.
+    ///
+    /// A file that is there but cannot be read or understood is an error.
+    pub fn load(&self, recipe: &str) -> Result<Option<Golden>, Error> {
+        check_name(recipe)?;
+        if let Some(golden) = load_file(self.path(recipe))? {
+            return Ok(Some(golden));
+        }
+        let Some((_, shipped)) = self.shipped.iter().find(|(name, _)| *name == recipe) else {
+            return Ok(None);
+        };
+        let record = text::read(shipped, &format!("{recipe}, inside goldrun,"))?;
+        Ok(Some(Golden { record, path: None }))
+    }
+
+    /// The pending record of a recipe, if there is one.
+    pub fn load_pending(&self, recipe: &str) -> Result<Option<Golden>, Error> {
+        check_name(recipe)?;
+        load_file(self.pending_path(recipe))
+    }
+
+    /// Makes a record the golden of a recipe and removes the pending one; gives the golden's file.
+    pub fn save(&self, recipe: &str, record: &Record) -> Result<PathBuf, Error> {
+        check_name(recipe)?;
+        let path = self.path(recipe);
+        self.write(&path, record)?;
+        self.remove_pending(recipe)?;
+        Ok(path)
+    }
+
+    /// Keeps a record beside the golden; gives its file.
+    pub fn save_pending(&self, recipe: &str, record: &Record) -> Result<PathBuf, Error> {
+        check_name(recipe)?;
+        let path = self.pending_path(recipe);
+        self.write(&path, record)?;
+        Ok(path)
+    }
+
+    /// Removes the pending record of a recipe, if there is one.
+    pub fn remove_pending(&self, recipe: &str) -> Result<(), Error> {
+        check_name(recipe)?;
+        match fs::remove_file(self.pending_path(recipe)) {
+            Err(error) if error.kind() != ErrorKind::NotFound => Err(error.into()),
+            _ => Ok(()),
+        }
+    }
+
+    fn write(&self, path: &Path, record: &Record) -> Result<(), Error> {
+        let text = text::write(record);
+        check_faithful(&text, record)?;
+        fs::create_dir_all(&self.folder)?;
+        let mut beside = tempfile::NamedTempFile::new_in(&self.folder)?;
+        std::io::Write::write_all(&mut beside, text.as_bytes())?;
+        beside.as_file().sync_all()?;
+        make_readable(beside.as_file())?;
+        beside.persist(path).map_err(|error| error.error)?;
+        Ok(())
+    }
+}
+
+/// Refuses a name that would lead out of the folder.
+fn check_name(recipe: &str) -> Result<(), Error> {
+    let leads_out =
+        recipe.is_empty() || recipe.starts_with('.') || recipe.contains(['/', '\\', '\0']);
+    if leads_out {
+        return Err(Error::Name {
+            name: recipe.to_owned(),
+        });
+    }
+    Ok(())
+}
+
+fn load_file(path: PathBuf) -> Result<Option<Golden>, Error> {
+    let bytes = match fs::read(&path) {
+        Ok(bytes) => bytes,
+        Err(error) if error.kind() == ErrorKind::NotFound => return Ok(None),
+        Err(error) => return Err(error.into()),
+    };
+    let place = path.display().to_string();
+    let text = String::from_utf8(bytes).map_err(|error| Error::Damaged {
+        place: place.clone(),
+        message: error.utf8_error().to_string(),
+    })?;
+    let record = text::read(&text, &place)?;
+    Ok(Some(Golden {
+        record,
+        path: Some(path),
+    }))
+}
+
+/// Reads the text back: what is written must say what the record says.
+fn check_faithful(text: &str, record: &Record) -> Result<(), Error> {
+    let Ok(back) = text::read(text, "what was to be written") else {
+        return Err(Error::Unfaithful { address: None });
+    };
+    if back == *record {
+        return Ok(());
+    }
+    let lost = record
+        .facts
+        .iter()
+        .find(|(address, fact)| back.facts.get(*address) != Some(*fact));
+    Err(Error::Unfaithful {
+        address: lost.map(|(address, _)| address.clone()),
+    })
+}
+
+/// Temporary files are for their owner only; a golden is for everybody who has the repository.
+#[cfg(unix)]
+fn make_readable(file: &std::fs::File) -> std::io::Result<()> {
+    use std::os::unix::fs::PermissionsExt;
+    file.set_permissions(std::fs::Permissions::from_mode(0o644))
+}
+
+#[cfg(not(unix))]
+fn make_readable(_file: &std::fs::File) -> std::io::Result<()> {
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::record::{Address, Fact, Made};
+
+    fn record(figure: f64) -> Record {
+        Record {
+            facts: [(Address::new("test.loss"), Fact::Figure(figure))].into(),
+            made: Made::new(),
+        }
+    }
+
+    fn names(folder: &Path) -> Vec<String> {
+        let mut names: Vec<String> = fs::read_dir(folder.join("golden"))
+            .unwrap()
+            .map(|entry| entry.unwrap().file_name().into_string().unwrap())
+            .collect();
+        names.sort();
+        names
+    }
+
+    #[test]
+    fn accepting_replaces_the_golden_and_removes_the_pending_record() {
+        let root = tempfile::tempdir().unwrap();
+        let store = Store::new(root.path());
+        assert_eq!(store.load("mine").unwrap(), None);
+        store.save("mine", &record(0.5)).unwrap();
+        store.save_pending("mine", &record(0.25)).unwrap();
+        assert_eq!(store.load("mine").unwrap().unwrap().record, record(0.5));
+        assert_eq!(
+            store.load_pending("mine").unwrap().unwrap().record,
+            record(0.25)
+        );
+        assert_eq!(names(root.path()), ["mine.pending.toml", "mine.toml"]);
+        store.save("mine", &record(0.25)).unwrap();
+        assert_eq!(store.load("mine").unwrap().unwrap().record, record(0.25));
+        assert_eq!(names(root.path()), ["mine.toml"]);
+    }
+
+    #[test]
+    fn a_local_golden_wins_over_the_shipped_one() {
+        let root = tempfile::tempdir().unwrap();
+        let store = Store {
+            shipped: &[
+                ("mine", "format = 1\ntest.loss = 2.0\n"),
+                ("odd", "format = 9"),
+            ],
+            ..Store::new(root.path())
+        };
+        let shipped = store.load("mine").unwrap().unwrap();
+        assert_eq!((shipped.record, shipped.path), (record(2.0), None));
+        store.save("mine", &record(0.5)).unwrap();
+        assert_eq!(store.load("mine").unwrap().unwrap().record, record(0.5));
+        assert!(matches!(
+            store.load("odd"),
+            Err(Error::OtherFormat { found: 9, .. })
+        ));
+    }
+
+    #[test]
+    fn every_shipped_golden_can_be_read() {
+        let nowhere = Store::new(Path::new("/nonexistent"));
+        for (name, _) in SHIPPED {
+            assert!(nowhere.load(name).unwrap().is_some(), "{name}");
+        }
+    }
+
+    #[test]
+    fn a_damaged_golden_is_not_no_golden() {
+        let root = tempfile::tempdir().unwrap();
+        let store = Store::new(root.path());
+        store.save("mine", &record(0.5)).unwrap();
+        for damage in [&b""[..], b"format = 1\ntest.loss =", b"\xff\xfe"] {
+            fs::write(store.path("mine"), damage).unwrap();
+            assert!(
+                matches!(store.load("mine"), Err(Error::Damaged { .. })),
+                "{damage:?}"
+            );
+        }
+    }
+
+    #[test]
+    fn what_would_not_come_back_is_not_written() {
+        let root = tempfile::tempdir().unwrap();
+        let store = Store::new(root.path());
+        for odd in ["format", "made.cpu", "test.loss.x"] {
+            let mut record = record(0.5);
+            record.facts.insert(Address::new(odd), Fact::Integer(1));
+            let refused = store.save("mine", &record);
+            assert!(matches!(refused, Err(Error::Unfaithful { .. })), "{odd}");
+        }
+        assert!(!store.path("mine").exists());
+    }
+
+    #[test]
+    fn names_do_not_lead_out_of_the_folder() {
+        let store = Store::new(Path::new("/nonexistent"));
+        for name in ["", "..", "../x", "a/b", "a\\b", ".hidden"] {
+            assert!(
+                matches!(store.load(name), Err(Error::Name { .. })),
+                "{name}"
+            );
+        }
+    }
+}
