@@ -59,38 +59,49 @@ unsafe fn fold_body<L: Lanes>(
     bias: &mut [f32],
 ) {
     #[inline(always)]
-    unsafe fn column<L: Lanes>(
+    unsafe fn scale<L: Lanes>(at: usize, gamma: &[f32], inverse: &[f32]) -> L {
+        // SAFETY: the caller's contract.
+        unsafe { L::load(gamma.as_ptr().add(at)).mul(L::load(inverse.as_ptr().add(at))) }
+    }
+    /// The scale is computed again for each row: cheaper than to walk down columns.
+    #[inline(always)]
+    unsafe fn weight<L: Lanes>(
         at: usize,
         w: &[f32],
+        gamma: &[f32],
+        inverse: &[f32],
+        folded: &mut [f32],
+    ) {
+        // SAFETY: `at` and the lanes after it lie inside a row.
+        unsafe {
+            let weight = L::load(w.as_ptr().add(at));
+            let weight = weight.mul(scale(at, gamma, inverse));
+            weight.store(folded.as_mut_ptr().add(at));
+        }
+    }
+    #[inline(always)]
+    unsafe fn start<L: Lanes>(
+        at: usize,
         gamma: &[f32],
         beta: &[f32],
         mean: &[f32],
         inverse: &[f32],
-        folded: &mut [f32],
         bias: &mut [f32],
     ) {
-        let c = gamma.len();
         // SAFETY: `at` and the lanes after it lie inside 0..c.
         unsafe {
-            let scale = L::load(gamma.as_ptr().add(at)).mul(L::load(inverse.as_ptr().add(at)));
-            for row in 0..w.len() / c {
-                let weight = L::load(w.as_ptr().add(row * c + at));
-                weight
-                    .mul(scale)
-                    .store(folded.as_mut_ptr().add(row * c + at));
-            }
             negated::<L>(mean.as_ptr().add(at))
-                .fma(scale, L::load(beta.as_ptr().add(at)))
+                .fma(scale(at, gamma, inverse), L::load(beta.as_ptr().add(at)))
                 .store(bias.as_mut_ptr().add(at));
         }
     }
+    let c = gamma.len();
     // SAFETY: lengths were checked.
     unsafe {
-        over_lanes!(
-            L,
-            0..gamma.len(),
-            column(w, gamma, beta, mean, inverse, folded, bias)
-        );
+        for (w, folded) in w.chunks_exact(c).zip(folded.chunks_exact_mut(c)) {
+            over_lanes!(L, 0..c, weight(w, gamma, inverse, folded));
+        }
+        over_lanes!(L, 0..c, start(gamma, beta, mean, inverse, bias));
     }
 }
 

@@ -8,6 +8,8 @@ pub(super) trait Lanes: Copy {
     const N: usize;
     /// Rows of a register tile of two vectors a row.
     const ROWS: usize;
+    /// The next narrower vector, for what is left beside whole ones.
+    type Half: Lanes;
 
     unsafe fn load(from: *const f32) -> Self;
     unsafe fn store(self, to: *mut f32);
@@ -25,6 +27,9 @@ pub(super) trait Lanes: Copy {
     unsafe fn where_active(self, y: Self) -> Self;
 }
 
+/// Lanes of the widest vector.
+pub(super) const MOST_LANES: usize = 16;
+
 fn relu6(x: f32) -> f32 {
     let positive = if x > 0.0 { x } else { 0.0 };
     if positive < 6.0 { positive } else { 6.0 }
@@ -38,6 +43,7 @@ fn where_active(x: f32, y: f32) -> f32 {
 impl Lanes for f32 {
     const N: usize = 1;
     const ROWS: usize = 6;
+    type Half = f32;
 
     #[inline(always)]
     unsafe fn load(from: *const f32) -> Self {
@@ -103,6 +109,7 @@ impl Plain {
 impl Lanes for Plain {
     const N: usize = PLAIN;
     const ROWS: usize = 6;
+    type Half = f32;
 
     #[inline(always)]
     unsafe fn load(from: *const f32) -> Self {
@@ -174,6 +181,7 @@ mod x86 {
     impl Lanes for Avx2 {
         const N: usize = 8;
         const ROWS: usize = 6;
+        type Half = f32;
 
         #[inline(always)]
         unsafe fn load(from: *const f32) -> Self {
@@ -238,6 +246,7 @@ mod x86 {
     impl Lanes for Avx512 {
         const N: usize = 16;
         const ROWS: usize = 14;
+        type Half = Avx2;
 
         #[inline(always)]
         unsafe fn load(from: *const f32) -> Self {
@@ -295,17 +304,22 @@ mod x86 {
     }
 }
 
-/// Calls `$column::<L>(place, …)` for every place of `$range`: whole vectors first, then value by value.
+/// Calls `$column::<L, …>(place, …)` for every place of `$range`: whole vectors first, then narrower ones, then
+/// value by value. Constant generic arguments of `$column` stand in brackets.
 macro_rules! over_lanes {
-    ($wide:ident, $range:expr, $column:ident ( $( $arg:expr ),* $(,)? )) => {{
+    ($wide:ident, $range:expr, $column:ident $( [ $( $constant:tt ),* ] )? ( $( $arg:expr ),* $(,)? )) => {{
         let range: std::ops::Range<usize> = $range;
         let mut place = range.start;
         while place + $wide::N <= range.end {
-            $column::<$wide>(place, $( $arg ),*);
+            $column::<$wide $( $( , $constant )* )?>(place, $( $arg ),*);
             place += $wide::N;
         }
+        while place + $wide::Half::N <= range.end {
+            $column::<$wide::Half $( $( , $constant )* )?>(place, $( $arg ),*);
+            place += $wide::Half::N;
+        }
         while place < range.end {
-            $column::<f32>(place, $( $arg ),*);
+            $column::<f32 $( $( , $constant )* )?>(place, $( $arg ),*);
             place += 1;
         }
     }};

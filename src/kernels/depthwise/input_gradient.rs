@@ -1,0 +1,170 @@
+//! The gradient of the input.
+
+use std::array;
+
+use super::super::Level;
+use super::super::lanes::{Lanes, over_lanes};
+use super::super::level::at_level;
+use super::{PIXELS, SIDE, Shape, TAPS};
+
+/// Gradient of the input of one image: from +0, `fma(dz, w, ·)` over the taps that reach an output, in order
+/// of (ky, kx); then kept where 0 < mask < 6.
+///
+/// # Panics
+/// If lengths do not fit.
+pub fn input_gradient(
+    level: Level,
+    shape: &Shape,
+    dz: &[f32],
+    w: &[f32],
+    mask: Option<&[f32]>,
+    dx: &mut [f32],
+) {
+    shape.check();
+    assert_eq!(dz.len(), shape.output_len());
+    assert_eq!(dx.len(), shape.input_len());
+    assert_eq!(w.len(), TAPS * shape.channels);
+    assert!(mask.is_none_or(|mask| mask.len() == dx.len()));
+    run_input_gradient(level, shape, dz, w, mask, dx);
+}
+
+at_level!(
+    fn run_input_gradient(
+        shape: &Shape,
+        dz: &[f32],
+        w: &[f32],
+        mask: Option<&[f32]>,
+        dx: &mut [f32],
+    ) = input_gradient_body
+);
+
+#[inline(always)]
+unsafe fn input_gradient_body<L: Lanes>(
+    shape: &Shape,
+    dz: &[f32],
+    w: &[f32],
+    mask: Option<&[f32]>,
+    dx: &mut [f32],
+) {
+    for row in 0..shape.height {
+        // SAFETY: channels lie inside 0..c.
+        unsafe {
+            if shape.stride == 1 {
+                over_lanes!(L, 0..shape.channels, line[1](row, shape, dz, w, mask, dx));
+            } else {
+                over_lanes!(L, 0..shape.channels, line[2](row, shape, dz, w, mask, dx));
+            }
+        }
+    }
+}
+
+/// A line of input pixels of some channels.
+struct Line<L> {
+    kernel: [L; TAPS],
+    /// The line of gradients that reads this line by each tap row.
+    from: [Option<*const f32>; SIDE],
+    mask: Option<*const f32>,
+    to: *mut f32,
+    /// Values from a pixel to the next.
+    step: usize,
+}
+
+#[inline(always)]
+unsafe fn line<L: Lanes, const STRIDE: usize>(
+    channel: usize,
+    row: usize,
+    shape: &Shape,
+    dz: &[f32],
+    w: &[f32],
+    mask: Option<&[f32]>,
+    dx: &mut [f32],
+) {
+    let c = shape.channels;
+    let first = row * shape.width * c + channel;
+    // SAFETY: the outputs that are read lie inside the output image, the pixels inside the line.
+    unsafe {
+        let line = Line {
+            kernel: array::from_fn(|tap| L::load(w.as_ptr().add(tap * c + channel))),
+            from: shape.readers_of(row, shape.out_height).map(|place| {
+                place.map(|place| dz.as_ptr().add(place * shape.out_width * c + channel))
+            }),
+            mask: mask.map(|mask| mask.as_ptr().add(first)),
+            to: dx.as_mut_ptr().add(first),
+            step: c,
+        };
+        let mut column = 0;
+        while column < shape.width {
+            // The output that reads the first pixel by tap 0; a run of pixels starts where there is one.
+            let output = (column + shape.pad_before) / STRIDE;
+            let is_inside = (column + shape.pad_before).is_multiple_of(STRIDE)
+                && output >= (SIDE - 1) / STRIDE
+                && output + (PIXELS - 1) / STRIDE < shape.out_width
+                && column + PIXELS <= shape.width;
+            if is_inside {
+                line.inside::<STRIDE>(column, output);
+                column += PIXELS;
+            } else {
+                line.edge(column, shape.readers_of(column, shape.out_width));
+                column += 1;
+            }
+        }
+    }
+}
+
+impl<L: Lanes> Line<L> {
+    /// Neighbouring pixels, whose columns of outputs all exist; `output` reads the first by tap 0.
+    #[inline(always)]
+    unsafe fn inside<const STRIDE: usize>(&self, column: usize, output: usize) {
+        // SAFETY: the caller's contract.
+        unsafe {
+            let mut sums = [L::splat(0.0); PIXELS];
+            for ky in 0..SIDE {
+                let Some(from) = self.from[ky] else { continue };
+                let from = from.add((output - (SIDE - 1) / STRIDE) * self.step);
+                for kx in 0..SIDE {
+                    for (pixel, sum) in sums.iter_mut().enumerate() {
+                        // Two outputs more keep the difference positive.
+                        let offset = pixel + (SIDE - 1) - kx;
+                        if !offset.is_multiple_of(STRIDE) {
+                            continue;
+                        }
+                        let gradient = L::load(from.add(offset / STRIDE * self.step));
+                        *sum = gradient.fma(self.kernel[ky * SIDE + kx], *sum);
+                    }
+                }
+            }
+            for (pixel, &sum) in sums.iter().enumerate() {
+                self.finish(sum, column + pixel);
+            }
+        }
+    }
+
+    /// One pixel with the outputs that read it.
+    #[inline(always)]
+    unsafe fn edge(&self, column: usize, outputs: [Option<usize>; SIDE]) {
+        // SAFETY: the caller's contract.
+        unsafe {
+            let mut sum = L::splat(0.0);
+            for ky in 0..SIDE {
+                let Some(from) = self.from[ky] else { continue };
+                for kx in 0..SIDE {
+                    let Some(output) = outputs[kx] else { continue };
+                    let gradient = L::load(from.add(output * self.step));
+                    sum = gradient.fma(self.kernel[ky * SIDE + kx], sum);
+                }
+            }
+            self.finish(sum, column);
+        }
+    }
+
+    #[inline(always)]
+    unsafe fn finish(&self, mut sum: L, column: usize) {
+        // SAFETY: the caller's contract.
+        unsafe {
+            if let Some(mask) = self.mask {
+                sum = sum.where_active(L::load(mask.add(column * self.step)));
+            }
+            sum.store(self.to.add(column * self.step));
+        }
+    }
+}

@@ -1,0 +1,199 @@
+//! The gradients of kernel and bias.
+
+use std::ops::Range;
+
+use super::super::Level;
+use super::super::lanes::{Lanes, over_lanes};
+use super::super::level::at_level;
+use super::{PIXELS, SIDE, Shape, TAPS};
+
+/// Gradients of `channels` of the kernel and of the bias over `images` images: per slice of whole images one
+/// chain from +0 over output pixels in order (taps outside skipped), slices added in order.
+/// `out` is `[10][channels.len()]`: nine taps, then the bias.
+///
+/// # Panics
+/// If lengths do not fit.
+pub fn weight_gradient(
+    level: Level,
+    shape: &Shape,
+    images: usize,
+    x: &[f32],
+    dz: &[f32],
+    slice_images: usize,
+    channels: Range<usize>,
+    out: &mut [f32],
+) {
+    shape.check();
+    assert_eq!(x.len(), images * shape.input_len());
+    assert_eq!(dz.len(), images * shape.output_len());
+    assert_eq!(out.len(), (TAPS + 1) * channels.len());
+    assert!(channels.end <= shape.channels && slice_images > 0);
+    if images == 0 {
+        out.fill(0.0);
+    }
+    run_weight_gradient(level, shape, images, x, dz, slice_images, channels, out);
+}
+
+at_level!(
+    fn run_weight_gradient(
+        shape: &Shape,
+        images: usize,
+        x: &[f32],
+        dz: &[f32],
+        slice_images: usize,
+        channels: Range<usize>,
+        out: &mut [f32],
+    ) = weight_gradient_body
+);
+
+#[inline(always)]
+unsafe fn weight_gradient_body<L: Lanes>(
+    shape: &Shape,
+    images: usize,
+    x: &[f32],
+    dz: &[f32],
+    slice_images: usize,
+    channels: Range<usize>,
+    out: &mut [f32],
+) {
+    let (first, width) = (channels.start, channels.len());
+    for image in (0..images).step_by(slice_images) {
+        let slice = image..images.min(image + slice_images);
+        // SAFETY: channels lie inside 0..c.
+        unsafe {
+            if shape.stride == 1 {
+                over_lanes!(
+                    L,
+                    channels.clone(),
+                    slice_of_images[1](first, width, slice.clone(), shape, x, dz, out)
+                );
+            } else {
+                over_lanes!(
+                    L,
+                    channels.clone(),
+                    slice_of_images[2](first, width, slice.clone(), shape, x, dz, out)
+                );
+            }
+        }
+    }
+}
+
+#[inline(always)]
+unsafe fn slice_of_images<L: Lanes, const STRIDE: usize>(
+    channel: usize,
+    first: usize,
+    width: usize,
+    images: Range<usize>,
+    shape: &Shape,
+    x: &[f32],
+    dz: &[f32],
+    out: &mut [f32],
+) {
+    let c = shape.channels;
+    let is_first = images.start == 0;
+    let interior = shape.interior(shape.width);
+    // SAFETY: every tap that is used lies inside its image.
+    unsafe {
+        let mut sums = Sums {
+            taps: [L::splat(0.0); TAPS],
+            bias: L::splat(0.0),
+            step: c,
+        };
+        for image in images {
+            let x = x.as_ptr().add(image * shape.input_len() + channel);
+            let dz = dz.as_ptr().add(image * shape.output_len() + channel);
+            for row in 0..shape.out_height {
+                let dz = dz.add(row * shape.out_width * c);
+                let from = shape
+                    .read_by(row, shape.height)
+                    .map(|place| place.map(|place| x.add(place * shape.width * c)));
+                for column in 0..interior.start.min(shape.out_width) {
+                    sums.edge(from, shape.read_by(column, shape.width), dz.add(column * c));
+                }
+                let mut column = interior.start;
+                while column + PIXELS <= interior.end {
+                    let place = column * STRIDE - shape.pad_before;
+                    sums.inside::<STRIDE, PIXELS>(from, place, dz.add(column * c));
+                    column += PIXELS;
+                }
+                while column < interior.end {
+                    let place = column * STRIDE - shape.pad_before;
+                    sums.inside::<STRIDE, 1>(from, place, dz.add(column * c));
+                    column += 1;
+                }
+                while column < shape.out_width {
+                    sums.edge(from, shape.read_by(column, shape.width), dz.add(column * c));
+                    column += 1;
+                }
+            }
+        }
+        for (tap, &sum) in sums.taps.iter().chain([&sums.bias]).enumerate() {
+            let at = out.as_mut_ptr().add(tap * width + channel - first);
+            let total = if is_first { sum } else { L::load(at).add(sum) };
+            total.store(at);
+        }
+    }
+}
+
+/// The chains of some channels. Indices into `taps` are constants once loops are unrolled, so that the sums stay
+/// in registers.
+struct Sums<L> {
+    taps: [L; TAPS],
+    bias: L,
+    /// Values from a pixel to the next.
+    step: usize,
+}
+
+impl<L: Lanes> Sums<L> {
+    /// Neighbouring output pixels all of whose columns lie inside the image, from input column `place`.
+    #[inline(always)]
+    unsafe fn inside<const STRIDE: usize, const COUNT: usize>(
+        &mut self,
+        from: [Option<*const f32>; SIDE],
+        place: usize,
+        dz: *const f32,
+    ) {
+        // SAFETY: the caller's contract.
+        unsafe {
+            let mut gradients = [L::splat(0.0); COUNT];
+            for (pixel, gradient) in gradients.iter_mut().enumerate() {
+                *gradient = L::load(dz.add(pixel * self.step));
+                self.bias = self.bias.add(*gradient);
+            }
+            for ky in 0..SIDE {
+                let Some(from) = from[ky] else { continue };
+                let from = from.add(place * self.step);
+                for (pixel, &gradient) in gradients.iter().enumerate() {
+                    for kx in 0..SIDE {
+                        let value = L::load(from.add((pixel * STRIDE + kx) * self.step));
+                        let sum = &mut self.taps[ky * SIDE + kx];
+                        *sum = value.fma(gradient, *sum);
+                    }
+                }
+            }
+        }
+    }
+
+    /// One output pixel with the columns that its taps read.
+    #[inline(always)]
+    unsafe fn edge(
+        &mut self,
+        from: [Option<*const f32>; SIDE],
+        columns: [Option<usize>; SIDE],
+        dz: *const f32,
+    ) {
+        // SAFETY: the caller's contract.
+        unsafe {
+            let gradient = L::load(dz);
+            self.bias = self.bias.add(gradient);
+            for ky in 0..SIDE {
+                let Some(from) = from[ky] else { continue };
+                for kx in 0..SIDE {
+                    let Some(place) = columns[kx] else { continue };
+                    let sum = &mut self.taps[ky * SIDE + kx];
+                    *sum = L::load(from.add(place * self.step)).fma(gradient, *sum);
+                }
+            }
+        }
+    }
+}
