@@ -1,7 +1,7 @@
 //! The golden file: a record as TOML that reads well in a diff, and back.
 //!
 //! One fact a line under its dotted address, in the order of addresses; floats in shortest round-trip
-//! form; lists of lines one element a line; provenance last, under `[made]`. [`write`] and [`read`] are
+//! form; lists of lines one element a line; provenance last, under `[made]`. `write` and `read` are
 //! each other's inverse, bit for bit, whatever a class is called.
 
 use std::collections::BTreeMap;

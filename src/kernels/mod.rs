@@ -6,6 +6,8 @@
 
 // A kernel takes its sizes and slices one by one: a struct for each would hide what is read and written.
 #![allow(clippy::too_many_arguments)]
+// Taps are counted: `ky`, `kx` index the kernel, the image and the tap at once.
+#![allow(clippy::needless_range_loop)]
 
 pub mod batch_norm;
 pub mod depthwise;

@@ -68,6 +68,7 @@ impl Recipe {
 struct Lines(Vec<String>);
 
 impl Lines {
+    #[allow(clippy::needless_pass_by_value)] // Calls read as a table of literals.
     fn put(&mut self, address: &str, value: impl Display) {
         self.0.push(format!("{address} = {value}"));
     }
@@ -76,6 +77,7 @@ impl Lines {
         self.put(address, serde_json::Value::from(text));
     }
 
+    #[allow(clippy::needless_pass_by_value)] // Calls read as a table of literals.
     fn put_unless<T: Display + PartialEq>(&mut self, default: T, address: &str, value: T) {
         if value != default {
             self.put(address, value);

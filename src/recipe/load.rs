@@ -99,7 +99,7 @@ pub fn load(request: &Request) -> Result<Loaded, Error> {
         chain: Vec::new(),
     };
     let overridden = !request.set.is_empty();
-    let recipe = loader.recipe(&location, text.clone(), request, &stem);
+    let recipe = loader.recipe(&location, &text, request, &stem);
     let Loader {
         sources, problems, ..
     } = loader;
@@ -206,7 +206,7 @@ fn read_file(path: &Path) -> Result<String, Error> {
     let bytes = fs_err::read(path).map_err(unreadable)?;
     String::from_utf8(bytes).map_err(|error| {
         let good = &error.as_bytes()[..error.utf8_error().valid_up_to()];
-        let line = 1 + good.iter().filter(|&&byte| byte == b'\n').count();
+        let line = 1 + good.split(|&byte| byte == b'\n').count() - 1;
         Error::NotText {
             path: path.to_path_buf(),
             line,
@@ -260,7 +260,7 @@ impl Loader<'_> {
     fn recipe(
         &mut self,
         location: &Location,
-        text: String,
+        text: &str,
         request: &Request,
         stem: &str,
     ) -> Option<Recipe> {
@@ -276,12 +276,12 @@ impl Loader<'_> {
     }
 
     /// The tree of a file, laid over that of the file that it extends.
-    fn file(&mut self, location: &Location, text: String) -> Option<Node> {
+    fn file(&mut self, location: &Location, text: &str) -> Option<Node> {
         self.chain.push(location.identity());
         let source = self
             .sources
-            .add(location.shown(self.root), text.clone(), location.base());
-        let mut tree = parse(source, &text, &mut self.problems);
+            .add(location.shown(self.root), text.to_owned(), location.base());
+        let mut tree = parse(source, text, &mut self.problems);
         let Value::Table(table) = &mut tree.value else {
             return None;
         };
@@ -323,7 +323,7 @@ impl Loader<'_> {
                 return None;
             }
         };
-        let mut tree = self.file(&base, text)?;
+        let mut tree = self.file(&base, &text)?;
         if let Value::Table(table) = &mut tree.value {
             table.retain(|key, _| !NEVER_INHERITED.contains(&key.as_str()));
         }

@@ -1,7 +1,7 @@
 //! The vocabulary of a run: what a recipe says once everything is decided.
 //!
 //! A file is read in two steps. What is *written* is a tree of values that know their place
-//! ([`syntax`]), decoded into `…File` types whose fields are optional and know their place too. What is
+//! (`syntax`), decoded into `…File` types whose fields are optional and know their place too. What is
 //! *decided* are the types of this module's surface: plain data, without places, without IO and without
 //! candle. Everything after this module takes these types and no other view of the file.
 //!
@@ -22,7 +22,6 @@ mod optimizer;
 mod phase;
 pub mod pin;
 mod published;
-pub mod shipped;
 mod split;
 mod syntax;
 

@@ -107,10 +107,10 @@ impl Lease {
 
 /// Moves a folder, if it exists, to where it is removed.
 pub(super) fn discard(root: &Path, folder: &Path) -> Result<(), Error> {
+    static COUNT: AtomicU64 = AtomicU64::new(0);
     if !folder.exists() {
         return Ok(());
     }
-    static COUNT: AtomicU64 = AtomicU64::new(0);
     let trash = Bucket::Trash.of(root);
     fs_err::create_dir_all(&trash)?;
     let count = COUNT.fetch_add(1, Ordering::Relaxed);

@@ -1,5 +1,5 @@
 //! Keras' legacy HDF5 weights: a group per layer, in the order of the root's `layer_names`, and in each
-//! the arrays of its `weight_names` (keras/src/legacy/saving/legacy_h5_format.py).
+//! the arrays of its `weight_names` (`keras/src/legacy/saving/legacy_h5_format.py`).
 
 use hdf5_reader::group::Group;
 use hdf5_reader::{Datatype, Hdf5File};
@@ -16,12 +16,11 @@ const FLOAT_BYTES: u8 = 4;
 pub(super) fn parse(bytes: &[u8]) -> Result<Vec<Tensor>, String> {
     let file = Hdf5File::from_bytes(bytes).map_err(|error| error.to_string())?;
     let mut root = file.root_group().map_err(|error| error.to_string())?;
-    let layers = match names(&root, "layer_names")? {
-        Some(layers) => layers,
-        None => {
-            root = root.group(MODEL_GROUP).map_err(|_| not_keras())?;
-            names(&root, "layer_names")?.ok_or_else(not_keras)?
-        }
+    let layers = if let Some(layers) = names(&root, "layer_names")? {
+        layers
+    } else {
+        root = root.group(MODEL_GROUP).map_err(|_| not_keras())?;
+        names(&root, "layer_names")?.ok_or_else(not_keras)?
     };
     let mut tensors = Vec::new();
     for layer in layers {

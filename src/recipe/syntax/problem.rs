@@ -90,7 +90,9 @@ impl Problems {
         }
         if sorted.len() > MOST_SHOWN {
             let rest = sorted.len() - MOST_SHOWN;
-            text.push_str(&format!("… and {rest} more\n\n"));
+            text.push_str("… and ");
+            text.push_str(&rest.to_string());
+            text.push_str(" more\n\n");
         }
         text
     }

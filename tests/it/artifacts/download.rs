@@ -131,7 +131,7 @@ fn a_damaged_part_is_not_trusted() {
     let starts: Vec<_> = server
         .requests()
         .iter()
-        .map(|request| request.range_start())
+        .map(crate::server::Request::range_start)
         .collect();
     assert_eq!(starts[3..], [Some(100_000), None]);
 }
@@ -328,7 +328,7 @@ fn interrupting_takes_less_than_a_second_and_leaves_what_came() {
     let server = Server::answering(vec![whole.clone().stall(100_000), whole]);
     let artifact = pinned(&[server.url("/w")], &body);
     let mut patient = place;
-    patient.network.read_timeout = Duration::from_secs(60);
+    patient.network.read_timeout = Duration::from_mins(1);
     let place = patient;
     let took = std::thread::scope(|scope| {
         let running = scope.spawn(|| place.weights(&artifact));
@@ -352,7 +352,7 @@ fn interrupting_takes_less_than_a_second_and_leaves_what_came() {
 #[test]
 fn interrupting_the_pause_between_tries_takes_less_than_a_second() {
     let (mut place, body) = (Workplace::new(), weight_file(1.0));
-    place.network.pauses = vec![Duration::from_secs(60)];
+    place.network.pauses = vec![Duration::from_mins(1)];
     let server = Server::answering(vec![Answer::status(503)]);
     let artifact = pinned(&[server.url("/w")], &body);
     std::thread::scope(|scope| {
