@@ -318,16 +318,22 @@ fn io_hint(error: &io::Error) -> &'static str {
 }
 
 fn indented(lines: &[String]) -> String {
-    lines.iter().map(|line| format!("\n  {line}")).collect()
+    let mut text = String::new();
+    for line in lines {
+        text.push_str("\n  ");
+        text.push_str(line);
+    }
+    text
 }
 
 fn numbered(errors: &[Error]) -> String {
     let one = |(index, error): (usize, &Error)| {
         format!(
-            "\n  {}. {}",
+            "{}. {}",
             index + 1,
             error.to_string().replace('\n', "\n     ")
         )
     };
-    errors.iter().enumerate().map(one).collect()
+    let lines: Vec<String> = errors.iter().enumerate().map(one).collect();
+    indented(&lines)
 }

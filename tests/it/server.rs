@@ -141,23 +141,32 @@ impl Answer {
         let start = request.range_start().filter(|_| self.ranges && same);
         let body = &self.body[start.unwrap_or(0).min(self.body.len())..];
         let status = if start.is_some() { 206 } else { self.status };
-        let mut head = format!("HTTP/1.1 {status} Said\r\nconnection: close\r\n");
+        let mut head = vec![
+            format!("HTTP/1.1 {status} Said"),
+            "connection: close".to_owned(),
+        ];
         if self.with_length {
-            head += &format!("content-length: {}\r\n", self.length.unwrap_or(body.len()));
+            head.push(format!(
+                "content-length: {}",
+                self.length.unwrap_or(body.len())
+            ));
         }
         if let Some(start) = start {
             let total = self.body.len();
-            head += &format!("content-range: bytes {start}-{}/{total}\r\n", total - 1);
+            head.push(format!(
+                "content-range: bytes {start}-{}/{total}",
+                total - 1
+            ));
         }
         for (name, value) in &self.headers {
-            head += &format!("{name}: {value}\r\n");
+            head.push(format!("{name}: {value}"));
         }
         if let Some(etag) = &self.etag {
-            head += &format!("etag: {etag}\r\n");
+            head.push(format!("etag: {etag}"));
         }
         let body = &body[..self.cut.unwrap_or(body.len()).min(body.len())];
         // A client that has hung up is no fault of the test.
-        let _ = stream.write_all((head + "\r\n").as_bytes());
+        let _ = stream.write_all(format!("{}\r\n\r\n", head.join("\r\n")).as_bytes());
         match self.pause {
             None => {
                 let _ = stream.write_all(body);

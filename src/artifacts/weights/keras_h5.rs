@@ -16,12 +16,12 @@ const FLOAT_BYTES: u8 = 4;
 pub(super) fn parse(bytes: &[u8]) -> Result<Vec<Tensor>, String> {
     let file = Hdf5File::from_bytes(bytes).map_err(|error| error.to_string())?;
     let mut root = file.root_group().map_err(|error| error.to_string())?;
-    let layers = if let Some(layers) = names(&root, "layer_names")? {
-        layers
-    } else {
+    let mut layers = names(&root, "layer_names")?;
+    if layers.is_none() {
         root = root.group(MODEL_GROUP).map_err(|_| not_keras())?;
-        names(&root, "layer_names")?.ok_or_else(not_keras)?
-    };
+        layers = names(&root, "layer_names")?;
+    }
+    let layers = layers.ok_or_else(not_keras)?;
     let mut tensors = Vec::new();
     for layer in layers {
         let group = descend(&root, &layer)?;

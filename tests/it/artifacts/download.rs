@@ -8,7 +8,7 @@ use goldrun::recipe::{Artifact, Source};
 use goldrun::record::{Event, Stage};
 
 use super::{Workplace, artifact, pinned, plain, sha256, weight_file};
-use crate::server::{Answer, Server};
+use crate::server::{Answer, Request, Server};
 
 /// The error itself, without the artifact around it.
 fn inner(error: Error) -> Error {
@@ -128,11 +128,7 @@ fn a_damaged_part_is_not_trusted() {
     bytes[50_000] ^= 1;
     fs_err::write(&partial, bytes).unwrap();
     place.weights(&artifact).unwrap();
-    let starts: Vec<_> = server
-        .requests()
-        .iter()
-        .map(crate::server::Request::range_start)
-        .collect();
+    let starts: Vec<_> = server.requests().iter().map(Request::range_start).collect();
     assert_eq!(starts[3..], [Some(100_000), None]);
 }
 
@@ -323,13 +319,11 @@ fn damage_in_the_cache_is_seen_and_mended() {
 
 #[test]
 fn interrupting_takes_less_than_a_second_and_leaves_what_came() {
-    let (place, body) = (Workplace::new(), weight_file(1.0));
+    let (mut place, body) = (Workplace::new(), weight_file(1.0));
+    place.network.read_timeout = Duration::from_mins(1);
     let whole = Answer::whole(&body).etag("\"v1\"").ranges();
     let server = Server::answering(vec![whole.clone().stall(100_000), whole]);
     let artifact = pinned(&[server.url("/w")], &body);
-    let mut patient = place;
-    patient.network.read_timeout = Duration::from_mins(1);
-    let place = patient;
     let took = std::thread::scope(|scope| {
         let running = scope.spawn(|| place.weights(&artifact));
         let came = |event: &Event| matches!(event, Event::StageStarted { .. });

@@ -194,9 +194,13 @@ fn refusal(bytes: &[u8], max_size: u64) -> String {
         let folder = place.options.cache.join(bucket);
         for executable in fs_err::read_dir(folder).unwrap() {
             for entry in fs_err::read_dir(executable.unwrap().path()).unwrap() {
-                let name = entry.unwrap().file_name().into_string().unwrap();
-                let extension = std::path::Path::new(&name).extension();
-                assert!(extension.is_some_and(|e| e == "lock"), "{name} was left");
+                let left = entry.unwrap().path();
+                assert_eq!(
+                    left.extension().unwrap_or_default(),
+                    "lock",
+                    "{} was left",
+                    left.display()
+                );
             }
         }
     }

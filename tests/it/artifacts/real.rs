@@ -11,6 +11,7 @@ const PHOTOS: &str = "cats_and_dogs_filtered.zip";
 const WEIGHTS: &str = "mobilenet_v2_weights_tf_dim_ordering_tf_kernels_1.0_224_no_top.h5";
 
 /// The folder with the real files; without it the test is skipped.
+#[allow(clippy::print_stdout)]
 fn folder(test: &str) -> Option<PathBuf> {
     let folder = std::env::var_os("GOLDRUN_ARTIFACTS").map_or_else(
         || Path::new(env!("CARGO_MANIFEST_DIR")).join("../shared/artifacts"),
@@ -72,4 +73,30 @@ fn the_weights_hold_their_tensor_pin() {
     assert_eq!(file.tensors.len(), obtained.manifest.len());
     assert_eq!(file.tensors[0].name, "Conv1/kernel");
     assert_eq!(file.tensors[0].shape, [3, 3, 3, 32]);
+}
+
+#[test]
+fn damaged_weights_are_errors_and_no_panic() {
+    let Some(folder) = folder("damaged_weights_are_errors_and_no_panic") else {
+        return;
+    };
+    let place = Workplace::new();
+    let whole = fs_err::read(folder.join(WEIGHTS)).unwrap();
+    for part in 0..8 {
+        let path = place.file("cut.h5", &whole[..whole.len() * part / 8]);
+        assert!(
+            weights::read(&Location::File(path)).is_err(),
+            "{part} eighths"
+        );
+    }
+    // The structure lies at the start. The file is cut, so it is an error whatever the bit does.
+    for place_of_flip in (0..4096).step_by(97) {
+        let mut flipped = whole[..1 << 20].to_vec();
+        flipped[place_of_flip] ^= 1 << (place_of_flip % 8);
+        let path = place.file("flipped.h5", &flipped);
+        assert!(
+            weights::read(&Location::File(path)).is_err(),
+            "byte {place_of_flip}"
+        );
+    }
 }
