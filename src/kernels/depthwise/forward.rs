@@ -5,7 +5,7 @@ use std::array;
 use super::super::Level;
 use super::super::lanes::{Lanes, over_lanes};
 use super::super::level::at_level;
-use super::{PIXELS, SIDE, Shape, TAPS};
+use super::{Overhang, PIXELS, SIDE, Shape, TAPS};
 
 /// `y = bias`, then `fma(x, w, ·)` over taps in the image in order of (ky, kx); then ReLU6 if asked.
 /// One image; `w` is `[9][c]`.
@@ -101,71 +101,84 @@ unsafe fn line<L: Lanes, const STRIDE: usize>(
         };
         let interior = shape.interior(shape.width);
         for column in 0..interior.start.min(shape.out_width) {
-            line.edge(column, shape.read_by(column, shape.width));
+            line.edge::<STRIDE>(column, shape.overhang(column));
         }
         let mut column = interior.start;
-        while column + PIXELS <= interior.end {
-            line.inside::<STRIDE, PIXELS>(column, shape.pad_before);
-            column += PIXELS;
-        }
         while column < interior.end {
-            line.inside::<STRIDE, 1>(column, shape.pad_before);
-            column += 1;
+            let place = column * STRIDE - shape.pad_before;
+            column += match interior.end - column {
+                1 => line.run::<STRIDE, 1, 0, 3>(column, place),
+                2 => line.run::<STRIDE, 2, 0, 3>(column, place),
+                3 => line.run::<STRIDE, 3, 0, 3>(column, place),
+                _ => line.run::<STRIDE, PIXELS, 0, 3>(column, place),
+            };
         }
         while column < shape.out_width {
-            line.edge(column, shape.read_by(column, shape.width));
+            line.edge::<STRIDE>(column, shape.overhang(column));
             column += 1;
         }
     }
 }
 
 impl<L: Lanes> Line<L> {
-    /// Neighbouring pixels all of whose columns lie inside the image.
+    /// One pixel at the edge.
     #[inline(always)]
-    unsafe fn inside<const STRIDE: usize, const COUNT: usize>(&self, column: usize, pad: usize) {
+    unsafe fn edge<const STRIDE: usize>(&self, column: usize, (over, place): (Overhang, usize)) {
+        // SAFETY: the caller's contract.
+        unsafe {
+            match over {
+                Overhang::Before => self.run::<STRIDE, 1, 1, 3>(column, place),
+                Overhang::After => self.run::<STRIDE, 1, 0, 2>(column, place),
+                Overhang::Both => self.run::<STRIDE, 1, 1, 2>(column, place),
+            };
+        }
+    }
+
+    /// `COUNT` neighbouring pixels, whose tap columns `FROM..TO` lie inside the image; that of tap 0 is input
+    /// column `place`. Returns their number.
+    #[inline(always)]
+    unsafe fn run<const STRIDE: usize, const COUNT: usize, const FROM: usize, const TO: usize>(
+        &self,
+        column: usize,
+        place: usize,
+    ) -> usize {
         // SAFETY: the caller's contract.
         unsafe {
             let mut sums = [self.start; COUNT];
-            for ky in 0..SIDE {
-                let Some(from) = self.from[ky] else { continue };
-                let from = from.add((column * STRIDE - pad) * self.step);
-                for kx in 0..SIDE {
-                    for (pixel, sum) in sums.iter_mut().enumerate() {
-                        let value = L::load(from.add((pixel * STRIDE + kx) * self.step));
-                        *sum = value.fma(self.kernel[ky * SIDE + kx], *sum);
-                    }
-                }
-            }
+            self.add_taps::<STRIDE, COUNT, FROM, TO, 0>(place, &mut sums);
+            self.add_taps::<STRIDE, COUNT, FROM, TO, 1>(place, &mut sums);
+            self.add_taps::<STRIDE, COUNT, FROM, TO, 2>(place, &mut sums);
             for (pixel, &sum) in sums.iter().enumerate() {
-                self.finish(sum, column + pixel);
+                let value = if self.relu6 { sum.relu6() } else { sum };
+                value.store(self.to.add((column + pixel) * self.step));
             }
         }
+        COUNT
     }
 
-    /// One pixel with the columns that its taps read.
+    /// Tap row `KY` of these pixels. Its taps are constants, so that the kernel stays in registers.
     #[inline(always)]
-    unsafe fn edge(&self, column: usize, columns: [Option<usize>; SIDE]) {
-        // SAFETY: the caller's contract.
-        unsafe {
-            let mut sum = self.start;
-            for ky in 0..SIDE {
-                let Some(from) = self.from[ky] else { continue };
-                for kx in 0..SIDE {
-                    let Some(place) = columns[kx] else { continue };
-                    let value = L::load(from.add(place * self.step));
-                    sum = value.fma(self.kernel[ky * SIDE + kx], sum);
+    unsafe fn add_taps<
+        const STRIDE: usize,
+        const COUNT: usize,
+        const FROM: usize,
+        const TO: usize,
+        const KY: usize,
+    >(
+        &self,
+        place: usize,
+        sums: &mut [L; COUNT],
+    ) {
+        let Some(from) = self.from[KY] else { return };
+        for (pixel, sum) in sums.iter_mut().enumerate() {
+            for kx in FROM..TO {
+                let at = place.wrapping_add(pixel * STRIDE + kx);
+                // SAFETY: the caller's contract.
+                unsafe {
+                    let value = L::load(from.add(at * self.step));
+                    *sum = value.fma(self.kernel[KY * SIDE + kx], *sum);
                 }
             }
-            self.finish(sum, column);
-        }
-    }
-
-    #[inline(always)]
-    unsafe fn finish(&self, sum: L, column: usize) {
-        // SAFETY: the caller's contract.
-        unsafe {
-            let value = if self.relu6 { sum.relu6() } else { sum };
-            value.store(self.to.add(column * self.step));
         }
     }
 }

@@ -96,64 +96,105 @@ unsafe fn line<L: Lanes, const STRIDE: usize>(
         while column < shape.width {
             // The output that reads the first pixel by tap 0; a run of pixels starts where there is one.
             let output = (column + shape.pad_before) / STRIDE;
-            let is_inside = (column + shape.pad_before).is_multiple_of(STRIDE)
-                && output >= (SIDE - 1) / STRIDE
-                && output + (PIXELS - 1) / STRIDE < shape.out_width
-                && column + PIXELS <= shape.width;
-            if is_inside {
-                line.inside::<STRIDE>(column, output);
-                column += PIXELS;
+            let starts =
+                (column + shape.pad_before).is_multiple_of(STRIDE) && output >= (SIDE - 1) / STRIDE;
+            let fits = |count: usize| {
+                starts
+                    && output + (count - 1) / STRIDE < shape.out_width
+                    && column + count <= shape.width
+            };
+            column += if fits(PIXELS) {
+                line.inside::<STRIDE, PIXELS>(column, output)
+            } else if fits(3) {
+                line.inside::<STRIDE, 3>(column, output)
+            } else if fits(2) {
+                line.inside::<STRIDE, 2>(column, output)
             } else {
-                line.edge(column, shape.readers_of(column, shape.out_width));
-                column += 1;
-            }
+                line.edge(column, shape.readers_of(column, shape.out_width))
+            };
         }
     }
 }
 
 impl<L: Lanes> Line<L> {
-    /// Neighbouring pixels, whose columns of outputs all exist; `output` reads the first by tap 0.
+    /// `COUNT` neighbouring pixels, whose columns of outputs all exist; `output` reads the first by tap 0.
+    /// Returns their number.
     #[inline(always)]
-    unsafe fn inside<const STRIDE: usize>(&self, column: usize, output: usize) {
+    unsafe fn inside<const STRIDE: usize, const COUNT: usize>(
+        &self,
+        column: usize,
+        output: usize,
+    ) -> usize {
         // SAFETY: the caller's contract.
         unsafe {
-            let mut sums = [L::splat(0.0); PIXELS];
-            for ky in 0..SIDE {
-                let Some(from) = self.from[ky] else { continue };
-                let from = from.add((output - (SIDE - 1) / STRIDE) * self.step);
-                for kx in 0..SIDE {
-                    for (pixel, sum) in sums.iter_mut().enumerate() {
-                        // Two outputs more keep the difference positive.
-                        let offset = pixel + (SIDE - 1) - kx;
-                        if !offset.is_multiple_of(STRIDE) {
-                            continue;
-                        }
-                        let gradient = L::load(from.add(offset / STRIDE * self.step));
-                        *sum = gradient.fma(self.kernel[ky * SIDE + kx], *sum);
-                    }
-                }
-            }
+            let mut sums = [L::splat(0.0); COUNT];
+            self.add_taps::<STRIDE, COUNT, 0>(output, &mut sums);
+            self.add_taps::<STRIDE, COUNT, 1>(output, &mut sums);
+            self.add_taps::<STRIDE, COUNT, 2>(output, &mut sums);
             for (pixel, &sum) in sums.iter().enumerate() {
                 self.finish(sum, column + pixel);
             }
         }
+        COUNT
     }
 
-    /// One pixel with the outputs that read it.
+    /// Tap row `KY` of neighbouring pixels; `output` reads the first by tap 0.
     #[inline(always)]
-    unsafe fn edge(&self, column: usize, outputs: [Option<usize>; SIDE]) {
+    unsafe fn add_taps<const STRIDE: usize, const COUNT: usize, const KY: usize>(
+        &self,
+        output: usize,
+        sums: &mut [L; COUNT],
+    ) {
+        let Some(from) = self.from[KY] else { return };
+        // SAFETY: the caller's contract.
+        unsafe {
+            let from = from.add((output - (SIDE - 1) / STRIDE) * self.step);
+            for (pixel, sum) in sums.iter_mut().enumerate() {
+                for kx in 0..SIDE {
+                    // Counted from the output that reads the first pixel by the last tap.
+                    let offset = pixel + (SIDE - 1) - kx;
+                    if offset.is_multiple_of(STRIDE) {
+                        let gradient = L::load(from.add(offset / STRIDE * self.step));
+                        *sum = gradient.fma(self.kernel[KY * SIDE + kx], *sum);
+                    }
+                }
+            }
+        }
+    }
+
+    /// One pixel with the outputs that read it. Returns 1.
+    #[inline(always)]
+    unsafe fn edge(&self, column: usize, outputs: [Option<usize>; SIDE]) -> usize {
         // SAFETY: the caller's contract.
         unsafe {
             let mut sum = L::splat(0.0);
-            for ky in 0..SIDE {
-                let Some(from) = self.from[ky] else { continue };
-                for kx in 0..SIDE {
-                    let Some(output) = outputs[kx] else { continue };
-                    let gradient = L::load(from.add(output * self.step));
-                    sum = gradient.fma(self.kernel[ky * SIDE + kx], sum);
-                }
-            }
+            self.add_edge::<0>(outputs, &mut sum);
+            self.add_edge::<1>(outputs, &mut sum);
+            self.add_edge::<2>(outputs, &mut sum);
             self.finish(sum, column);
+        }
+        1
+    }
+
+    /// Tap row `KY` of a pixel. Each tap is written out, so that the kernel stays in registers.
+    #[inline(always)]
+    unsafe fn add_edge<const KY: usize>(&self, outputs: [Option<usize>; SIDE], sum: &mut L) {
+        let Some(from) = self.from[KY] else { return };
+        let [left, middle, right] = outputs;
+        // SAFETY: the caller's contract.
+        unsafe {
+            if let Some(output) = left {
+                let gradient = L::load(from.add(output * self.step));
+                *sum = gradient.fma(self.kernel[KY * SIDE], *sum);
+            }
+            if let Some(output) = middle {
+                let gradient = L::load(from.add(output * self.step));
+                *sum = gradient.fma(self.kernel[KY * SIDE + 1], *sum);
+            }
+            if let Some(output) = right {
+                let gradient = L::load(from.add(output * self.step));
+                *sum = gradient.fma(self.kernel[KY * SIDE + 2], *sum);
+            }
         }
     }
 

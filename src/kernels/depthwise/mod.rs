@@ -80,6 +80,21 @@ impl Shape {
         assert_eq!(*self, keras, "a shape that does not fit itself");
     }
 
+    /// Which end of the kernel hangs over the image at an output column beside the interior, and the input
+    /// column of tap 0: one before the image is −1, wrapped.
+    #[inline(always)]
+    fn overhang(&self, column: usize) -> (Overhang, usize) {
+        let place = (column * self.stride).wrapping_sub(self.pad_before);
+        let before = place == usize::MAX;
+        let after = place.wrapping_add(SIDE) > self.width;
+        let overhang = match (before, after) {
+            (true, true) => Overhang::Both,
+            (true, false) => Overhang::Before,
+            (false, _) => Overhang::After,
+        };
+        (overhang, place)
+    }
+
     /// Rows or columns of the output all of whose taps lie inside an axis of `len`.
     #[inline(always)]
     fn interior(&self, len: usize) -> Range<usize> {
@@ -110,6 +125,17 @@ impl Shape {
     }
 }
 
+/// The ends of the kernel that hang over the image in a column at its edge.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Overhang {
+    /// Tap 0 does.
+    Before,
+    /// Tap 2 does.
+    After,
+    /// Both do: the image has one column.
+    Both,
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -124,6 +150,26 @@ mod tests {
                     .collect();
                 let interior: Vec<usize> = shape.interior(len).collect();
                 assert_eq!(interior, whole, "{len} {stride}");
+            }
+        }
+    }
+
+    #[test]
+    fn overhang_names_the_taps_outside() {
+        for len in 1..20 {
+            for stride in [1, 2] {
+                let shape = Shape::keras(len, len, 1, stride);
+                for out in (0..shape.out_width).filter(|out| !shape.interior(len).contains(out)) {
+                    let outside = shape.read_by(out, len).map(|place| place.is_none());
+                    let (overhang, place) = shape.overhang(out);
+                    let expected = match overhang {
+                        Overhang::Before => [true, false, false],
+                        Overhang::After => [false, false, true],
+                        Overhang::Both => [true, false, true],
+                    };
+                    assert_eq!(outside, expected, "{len} {stride} {out}");
+                    assert_eq!(shape.read_by(out, len)[1], Some(place.wrapping_add(1)));
+                }
             }
         }
     }

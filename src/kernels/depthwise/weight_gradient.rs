@@ -5,7 +5,7 @@ use std::ops::Range;
 use super::super::Level;
 use super::super::lanes::{Lanes, over_lanes};
 use super::super::level::at_level;
-use super::{PIXELS, SIDE, Shape, TAPS};
+use super::{Overhang, PIXELS, SIDE, Shape, TAPS};
 
 /// Gradients of `channels` of the kernel and of the bias over `images` images: per slice of whole images one
 /// chain from +0 over output pixels in order (taps outside skipped), slices added in order.
@@ -108,21 +108,21 @@ unsafe fn slice_of_images<L: Lanes, const STRIDE: usize>(
                     .read_by(row, shape.height)
                     .map(|place| place.map(|place| x.add(place * shape.width * c)));
                 for column in 0..interior.start.min(shape.out_width) {
-                    sums.edge(from, shape.read_by(column, shape.width), dz.add(column * c));
+                    sums.edge::<STRIDE>(from, shape.overhang(column), dz.add(column * c));
                 }
                 let mut column = interior.start;
-                while column + PIXELS <= interior.end {
-                    let place = column * STRIDE - shape.pad_before;
-                    sums.inside::<STRIDE, PIXELS>(from, place, dz.add(column * c));
-                    column += PIXELS;
-                }
                 while column < interior.end {
                     let place = column * STRIDE - shape.pad_before;
-                    sums.inside::<STRIDE, 1>(from, place, dz.add(column * c));
-                    column += 1;
+                    let dz = dz.add(column * c);
+                    column += match interior.end - column {
+                        1 => sums.run::<STRIDE, 1, 0, 3>(from, place, dz),
+                        2 => sums.run::<STRIDE, 2, 0, 3>(from, place, dz),
+                        3 => sums.run::<STRIDE, 3, 0, 3>(from, place, dz),
+                        _ => sums.run::<STRIDE, PIXELS, 0, 3>(from, place, dz),
+                    };
                 }
                 while column < shape.out_width {
-                    sums.edge(from, shape.read_by(column, shape.width), dz.add(column * c));
+                    sums.edge::<STRIDE>(from, shape.overhang(column), dz.add(column * c));
                     column += 1;
                 }
             }
@@ -145,14 +145,33 @@ struct Sums<L> {
 }
 
 impl<L: Lanes> Sums<L> {
-    /// Neighbouring output pixels all of whose columns lie inside the image, from input column `place`.
+    /// One output pixel at the edge.
     #[inline(always)]
-    unsafe fn inside<const STRIDE: usize, const COUNT: usize>(
+    unsafe fn edge<const STRIDE: usize>(
+        &mut self,
+        from: [Option<*const f32>; SIDE],
+        (over, place): (Overhang, usize),
+        dz: *const f32,
+    ) {
+        // SAFETY: the caller's contract.
+        unsafe {
+            match over {
+                Overhang::Before => self.run::<STRIDE, 1, 1, 3>(from, place, dz),
+                Overhang::After => self.run::<STRIDE, 1, 0, 2>(from, place, dz),
+                Overhang::Both => self.run::<STRIDE, 1, 1, 2>(from, place, dz),
+            };
+        }
+    }
+
+    /// `COUNT` neighbouring output pixels, whose tap columns `FROM..TO` lie inside the image; that of tap 0 is
+    /// input column `place`. Returns their number.
+    #[inline(always)]
+    unsafe fn run<const STRIDE: usize, const COUNT: usize, const FROM: usize, const TO: usize>(
         &mut self,
         from: [Option<*const f32>; SIDE],
         place: usize,
         dz: *const f32,
-    ) {
+    ) -> usize {
         // SAFETY: the caller's contract.
         unsafe {
             let mut gradients = [L::splat(0.0); COUNT];
@@ -160,38 +179,35 @@ impl<L: Lanes> Sums<L> {
                 *gradient = L::load(dz.add(pixel * self.step));
                 self.bias = self.bias.add(*gradient);
             }
-            for ky in 0..SIDE {
-                let Some(from) = from[ky] else { continue };
-                let from = from.add(place * self.step);
-                for (pixel, &gradient) in gradients.iter().enumerate() {
-                    for kx in 0..SIDE {
-                        let value = L::load(from.add((pixel * STRIDE + kx) * self.step));
-                        let sum = &mut self.taps[ky * SIDE + kx];
-                        *sum = value.fma(gradient, *sum);
-                    }
-                }
-            }
+            self.add_taps::<STRIDE, COUNT, FROM, TO, 0>(from, place, &gradients);
+            self.add_taps::<STRIDE, COUNT, FROM, TO, 1>(from, place, &gradients);
+            self.add_taps::<STRIDE, COUNT, FROM, TO, 2>(from, place, &gradients);
         }
+        COUNT
     }
 
-    /// One output pixel with the columns that its taps read.
+    /// Tap row `KY` of these pixels.
     #[inline(always)]
-    unsafe fn edge(
+    unsafe fn add_taps<
+        const STRIDE: usize,
+        const COUNT: usize,
+        const FROM: usize,
+        const TO: usize,
+        const KY: usize,
+    >(
         &mut self,
         from: [Option<*const f32>; SIDE],
-        columns: [Option<usize>; SIDE],
-        dz: *const f32,
+        place: usize,
+        gradients: &[L; COUNT],
     ) {
-        // SAFETY: the caller's contract.
-        unsafe {
-            let gradient = L::load(dz);
-            self.bias = self.bias.add(gradient);
-            for ky in 0..SIDE {
-                let Some(from) = from[ky] else { continue };
-                for kx in 0..SIDE {
-                    let Some(place) = columns[kx] else { continue };
-                    let sum = &mut self.taps[ky * SIDE + kx];
-                    *sum = L::load(from.add(place * self.step)).fma(gradient, *sum);
+        let Some(from) = from[KY] else { return };
+        for (pixel, &gradient) in gradients.iter().enumerate() {
+            for kx in FROM..TO {
+                let at = place.wrapping_add(pixel * STRIDE + kx);
+                let sum = &mut self.taps[KY * SIDE + kx];
+                // SAFETY: the caller's contract.
+                unsafe {
+                    *sum = L::load(from.add(at * self.step)).fma(gradient, *sum);
                 }
             }
         }
