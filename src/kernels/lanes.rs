@@ -245,7 +245,7 @@ mod x86 {
 
     impl Lanes for Avx512 {
         const N: usize = 16;
-        const ROWS: usize = 14;
+        const ROWS: usize = 12;
         type Half = Avx2;
 
         #[inline(always)]

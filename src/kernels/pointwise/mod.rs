@@ -26,7 +26,7 @@ const fn tile_rows<L: Lanes>(vectors: usize) -> usize {
 }
 
 /// Most rows of a tile at any level.
-const MOST_ROWS: usize = 14;
+const MOST_ROWS: usize = 12;
 
 /// The next tile of `left` rows: equal tiles instead of full ones and a crumb.
 const fn balanced(left: usize, most: usize) -> usize {
@@ -38,16 +38,14 @@ macro_rules! with_rows {
     ($count:expr, $most:expr, $tile:ident . $run:ident :: < $lanes:ty, $vectors:tt > ( $( $arg:expr ),* )) => {
         $crate::kernels::pointwise::with_rows!(
             @choose $count, $most, $tile, $run, $lanes, $vectors, ( $( $arg ),* ),
-            [1 2 3 4 5 6], [1 2 3 4 5 6 7 8 9 10 11 12], [1 2 3 4 5 6 7 8 9 10 11 12 13 14]
+            [1 2 3 4 5 6], [1 2 3 4 5 6 7 8 9 10 11 12]
         )
     };
     (@choose $count:expr, $most:expr, $tile:ident, $run:ident, $lanes:ty, $vectors:tt, $args:tt,
-     $few:tt, $more:tt, $all:tt) => {
+     $few:tt, $all:tt) => {
         // Constant for a level, so that no tile is compiled which the level has no registers for.
         if $most <= 6 {
             $crate::kernels::pointwise::with_rows!(@match $count, $tile, $run, $lanes, $vectors, $args, $few)
-        } else if $most <= 12 {
-            $crate::kernels::pointwise::with_rows!(@match $count, $tile, $run, $lanes, $vectors, $args, $more)
         } else {
             $crate::kernels::pointwise::with_rows!(@match $count, $tile, $run, $lanes, $vectors, $args, $all)
         }
