@@ -49,6 +49,11 @@ class Network:
     def __init__(self, weights):
         self.base = keras.applications.MobileNetV2((SIZE, SIZE, 3), alpha=0.35, include_top=False, weights=None)
         self.weights = load_file(weights)
+        # What faults.py changes.
+        self.dropout = DROPOUT
+        self.batch_norm_trains = False
+        self.trains_backbone = True
+        self.trains_batch_norm = True
         self.head = keras.layers.Dense(CLASSES)
         self.head.build((None, 1280))
 
@@ -60,25 +65,30 @@ class Network:
         self.head.bias.assign(tf.zeros(CLASSES))
 
     def logits(self, x, training):
-        pooled = tf.reduce_mean(self.base(x, training=False), [1, 2])
-        if training:
-            pooled = tf.nn.dropout(pooled, DROPOUT)
+        pooled = tf.reduce_mean(self.base(x, training=training and self.batch_norm_trains), [1, 2])
+        if training and self.dropout > 0:
+            pooled = tf.nn.dropout(pooled, self.dropout)
         return self.head(pooled)
 
     def variables(self, phase):
-        upper = self.base.layers[FIRST_TRAINED_LAYER:] if phase == "fine" else []
-        below = [v for layer in upper for v in layer.trainable_variables]
+        upper = self.base.layers[FIRST_TRAINED_LAYER:] if phase == "fine" and self.trains_backbone else []
+        below = [
+            variable
+            for layer in upper
+            if self.trains_batch_norm or not isinstance(layer, keras.layers.BatchNormalization)
+            for variable in layer.trainable_variables
+        ]
         return self.head.trainable_variables + below
 
 
-def step_of(network, phase, optimizer):
+def step_of(network, phase, optimizer, augmented=True):
     variables = network.variables(phase)
     optimizer.build(variables)
 
     @tf.function(reduce_retracing=True)
     def step(x, y):
         with tf.GradientTape() as tape:
-            logits = network.logits(augment(x), training=True)
+            logits = network.logits(augment(x) if augmented else x, training=True)
             loss = tf.reduce_mean(tf.nn.sparse_softmax_cross_entropy_with_logits(y, logits))
         optimizer.apply(tape.gradient(loss, variables), variables)
         return loss
@@ -112,6 +122,35 @@ def raw_pixels(train, validation, test):
     print(f"logistic regression on raw pixels: C {best.C}, train/validation/test {scores}", flush=True)
 
 
+def train(steps, optimizers, sets, evaluate, shuffle=np.random.permutation):
+    """Both phases from the weights as they stand. Per phase: mean training loss of the first and of the
+    last epoch, then loss and accuracy on the validation and on the test pictures."""
+    (x, y), validation, test = sets
+    found = []
+    for phase, (epochs, rate) in PHASES.items():
+        for variable in optimizers[phase].variables:
+            variable.assign(tf.zeros_like(variable))
+        optimizers[phase].learning_rate = rate
+        means = []
+        for _ in range(epochs):
+            order = shuffle(len(y))
+            batches = [order[i : i + BATCH] for i in range(0, len(order), BATCH)]
+            losses = [float(steps[phase](x[batch], y[batch])) * len(batch) for batch in batches]
+            means.append(sum(losses) / len(order))
+        found.append((means[0], means[-1], *evaluate(*validation), *evaluate(*test)))
+    return found
+
+
+def show(name, found):
+    line = [name]
+    for phase, (first, last, val_loss, val_accuracy, test_loss, test_accuracy) in zip(PHASES, found, strict=True):
+        line.append(
+            f"| {phase}: train loss {first:.3f}..{last:.3f} validation {val_loss:.3f} {val_accuracy:.3f}"
+            f" test {test_loss:.3f} {test_accuracy:.3f}"
+        )
+    print(*line, flush=True)
+
+
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("pictures")
@@ -120,35 +159,19 @@ def main():
     parser.add_argument("--no-pixels", action="store_true")
     arguments = parser.parse_args()
 
-    sets = [read(arguments.pictures, name, CLASSES) for name in ("train", "validation", "test")]
-    train, validation, test = ((preprocess(x), y) for x, y in sets)
+    raw = [read(arguments.pictures, name, CLASSES) for name in ("train", "validation", "test")]
+    sets = [(preprocess(x), y) for x, y in raw]
     network = Network(arguments.weights)
     evaluate = evaluator(network)
     optimizers = {"head": keras.optimizers.Adam(), "fine": keras.optimizers.RMSprop()}
     steps = {phase: step_of(network, phase, optimizer) for phase, optimizer in optimizers.items()}
-
     for seed in range(arguments.seeds):
         keras.utils.set_random_seed(seed)
         network.reset()
-        line = [f"seed {seed} before {evaluate(*test)[1]:.3f}"]
-        for phase, (epochs, rate) in PHASES.items():
-            for variable in optimizers[phase].variables:
-                variable.assign(tf.zeros_like(variable))
-            optimizers[phase].learning_rate = rate
-            means = []
-            for _ in range(epochs):
-                shuffled = np.random.permutation(len(train[1]))
-                batches = [shuffled[i : i + BATCH] for i in range(0, len(shuffled), BATCH)]
-                losses = [float(steps[phase](train[0][b], train[1][b])) * len(b) for b in batches]
-                means.append(sum(losses) / len(shuffled))
-            (val_loss, val_accuracy), (test_loss, test_accuracy) = evaluate(*validation), evaluate(*test)
-            line.append(
-                f"| {phase}: train loss {means[0]:.3f}..{means[-1]:.3f}"
-                f" validation {val_loss:.3f} {val_accuracy:.3f} test {test_loss:.3f} {test_accuracy:.3f}"
-            )
-        print(*line, flush=True)
+        before = evaluate(*sets[2])[1]
+        show(f"seed {seed} before {before:.3f}", train(steps, optimizers, sets, evaluate))
     if not arguments.no_pixels:
-        raw_pixels(train, validation, test)
+        raw_pixels(*sets)
 
 
 if __name__ == "__main__":
