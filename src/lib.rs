@@ -21,4 +21,5 @@ pub mod random;
 pub mod recipe;
 pub mod record;
 pub mod report;
+pub mod run;
 pub mod train;

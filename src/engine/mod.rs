@@ -1,7 +1,90 @@
-//! Runs a model: the native engine on the CPU, and the oracle that it is held to.
+//! Runs a model: features, an epoch of training, evaluation, parameters out.
 //!
+//! One trait, one implementation per kind of device; a run picks one at its start and knows no more of it.
 //! Neither batch, nor order of rows, nor number of threads can change a bit of what the native engine
-//! returns; the `candle` engine is an independent implementation and promises closeness only.
+//! returns; the `candle` engine is an independent implementation, the oracle, and promises closeness only.
 
 pub mod candle;
 pub mod cpu;
+mod update;
+
+use std::ops::Range;
+
+use crate::dataset::Split;
+use crate::dataset::batch::TrainingEpoch;
+use crate::model::{Parameters, Trained};
+use crate::random::Stream;
+use crate::recipe::Optimizer;
+use crate::record::Observer;
+
+/// What comes out of the network for a number of images.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Outputs {
+    /// Loss of each image, by position.
+    pub losses: Vec<f32>,
+    /// Logits, `[images][outputs]`.
+    pub logits: Vec<f32>,
+}
+
+/// Why an engine stopped.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// Someone asked for it.
+    #[error("interrupted")]
+    Interrupted,
+    /// Pictures could not be read.
+    #[error(transparent)]
+    Dataset(#[from] crate::dataset::Error),
+    /// Features could not be kept.
+    #[error("cannot keep features in {folder}: {source}")]
+    Features {
+        /// Folder of the scratch file.
+        folder: String,
+        /// Why.
+        source: std::io::Error,
+    },
+    /// candle refused.
+    #[error("candle: {0}")]
+    Candle(#[from] candle_core::Error),
+}
+
+/// A device's way to run a model.
+pub trait Engine {
+    /// The backbone's output before pooling for the images at `positions` of a split, NHWC.
+    fn features(
+        &mut self,
+        split: &Split,
+        positions: Range<usize>,
+        observer: &Observer<'_>,
+    ) -> Result<Vec<f32>, Error>;
+
+    /// Sets what is trained and how, with fresh optimizer state.
+    fn begin_phase(&mut self, trained: &Trained, optimizer: &Optimizer) -> Result<(), Error>;
+
+    /// Trains one epoch. `dropout` is the stream of the head's masks at this phase and epoch; `step` is
+    /// told after each step how many are done and what came out so far.
+    fn train_epoch(
+        &mut self,
+        epoch: &TrainingEpoch<'_>,
+        dropout: &Stream,
+        observer: &Observer<'_>,
+        step: &mut dyn FnMut(usize, &Outputs),
+    ) -> Result<Outputs, Error>;
+
+    /// Evaluates a split, in its evaluation order.
+    fn evaluate(&mut self, split: &Split, observer: &Observer<'_>) -> Result<Outputs, Error>;
+
+    /// A copy of the parameters as they are.
+    fn parameters(&self) -> Result<Parameters, Error>;
+
+    /// Name and flat index of the first parameter, else of the first element of optimizer state, that is
+    /// not finite.
+    fn first_non_finite(&self) -> Result<Option<(String, usize)>, Error>;
+}
+
+/// Labels and indices of the images at `positions` of an epoch.
+fn examples(epoch: &TrainingEpoch<'_>, positions: Range<usize>) -> (Vec<u32>, Vec<u32>) {
+    positions
+        .map(|position| (epoch.label(position), epoch.index(position)))
+        .unzip()
+}

@@ -41,6 +41,16 @@ pub enum Error {
 }
 
 impl Trained {
+    /// Nothing at all: a network that only evaluates.
+    pub fn nothing(network: &Network) -> Self {
+        Self {
+            tensors: vec![false; network.tensors().len()],
+            parameters: 0,
+            variables: 0,
+            frozen_operations: network.operations().len(),
+        }
+    }
+
     /// What `trainable` means for this network. The head is always trained, moving statistics never.
     pub fn of(network: &Network, trainable: &Trainable) -> Result<Self, Error> {
         let count = network.layers.len();

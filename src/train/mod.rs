@@ -1,1 +1,403 @@
-//! (being written)
+//! Training: the phases of a recipe, epoch by epoch, into a record.
+//!
+//! Takes an engine with its first parameters and the pictures; puts every fact that training makes into the
+//! record and tells the observer as it goes. It knows no device and no layer.
+
+use std::path::{Path, PathBuf};
+use std::time::Instant;
+
+use crate::dataset::batch::TrainingEpoch;
+use crate::dataset::{Data, Split};
+use crate::engine::{self, Engine, Outputs};
+use crate::evaluate::{self, metric};
+use crate::model::{Network, Parameters, Trained, freeze, parameters};
+use crate::random::{Purpose, Stream};
+use crate::recipe::{Metric, Phase, Recipe};
+use crate::record::{Address, Event, Fact, Observer, Record};
+
+/// Slot of the head's dropout layer.
+const DROPOUT_SLOT: u32 = 0;
+
+/// Why training stopped.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// The engine stopped.
+    #[error(transparent)]
+    Engine(#[from] engine::Error),
+    /// A phase trains from a layer that is not there.
+    #[error("phase {phase}: {source}")]
+    Boundary {
+        /// Name of the phase.
+        phase: String,
+        /// Which layer.
+        source: freeze::Error,
+    },
+    /// A loss is NaN or infinite.
+    #[error(
+        "{} loss is {value} in phase {phase}, epoch {epoch} (from 0), {} {position}\nhint: a lower learning rate may help",
+        if *.is_training { "a training" } else { "a validation" },
+        if *.is_training { "step" } else { "image" }
+    )]
+    Loss {
+        /// In training, else in validation.
+        is_training: bool,
+        /// From 0.
+        phase: usize,
+        /// From 0 within the phase.
+        epoch: u32,
+        /// The step in training, the image in validation, from 0.
+        position: usize,
+        /// As text.
+        value: String,
+    },
+    /// A parameter or a value of optimizer state is NaN or infinite.
+    #[error(
+        "`{tensor}`, or its optimizer state, is not finite at element {element} after phase {phase}, epoch {epoch} (from 0)\nhint: a lower learning rate may help"
+    )]
+    Parameter {
+        /// Name of the tensor.
+        tensor: String,
+        /// Flat index.
+        element: usize,
+        /// From 0.
+        phase: usize,
+        /// From 0 within the phase.
+        epoch: u32,
+    },
+    /// The model could not be saved.
+    #[error(transparent)]
+    Save(#[from] parameters::Error),
+    /// The run folder could not be written.
+    #[error(transparent)]
+    Io(#[from] std::io::Error),
+}
+
+/// What training works on.
+pub struct Training<'a> {
+    /// The recipe.
+    pub recipe: &'a Recipe,
+    /// Its network.
+    pub network: &'a Network,
+    /// Its pictures.
+    pub data: &'a Data,
+    /// Where models and digests go.
+    pub folder: &'a Path,
+    /// Who is told.
+    pub observer: &'a Observer<'a>,
+}
+
+impl Training<'_> {
+    /// Trains all phases and evaluates before, in between and after.
+    pub fn run(&self, engine: &mut dyn Engine, record: &mut Record) -> Result<(), Error> {
+        let mut validated = Vec::new();
+        for (number, phase) in self.recipe.phases.iter().enumerate() {
+            let trained = self.trained(phase)?;
+            let address = Address::new(format!("phase.{number}"));
+            put(
+                record,
+                &address,
+                "trainable_parameters",
+                Fact::Integer(trained.parameters),
+            );
+            put(
+                record,
+                &address,
+                "trainable_variables",
+                Fact::Integer(trained.variables),
+            );
+            engine.begin_phase(&trained, &phase.optimizer)?;
+            if number == 0 {
+                self.initial(engine, record)?;
+            }
+            self.observer.tell(Event::PhaseStarted {
+                phase: number,
+                name: phase.name.clone(),
+                epochs: phase.epochs,
+                trainable: trained.parameters,
+            });
+            for epoch in 0..phase.epochs {
+                validated = self.epoch(engine, record, number, phase, epoch)?;
+            }
+            let model = self
+                .folder
+                .join(format!("model-phase-{number}.safetensors"));
+            engine.parameters()?.save(&model)?;
+        }
+        for (name, value) in validated {
+            put(record, &Address::new("final"), &name, Fact::Figure(value));
+        }
+        self.test(engine, record)
+    }
+
+    fn trained(&self, phase: &Phase) -> Result<Trained, Error> {
+        Trained::of(self.network, &phase.train).map_err(|source| Error::Boundary {
+            phase: phase.name.clone(),
+            source,
+        })
+    }
+
+    /// The backbone's features and the figures before training.
+    fn initial(&self, engine: &mut dyn Engine, record: &mut Record) -> Result<(), Error> {
+        let split = &self.data.validation;
+        let first_batch = 0..split.len().min(self.recipe.input.batch_size as usize);
+        let features = engine.features(split, first_batch, self.observer)?;
+        let digest = parameters::digest(&features);
+        let address = Address::new("features");
+        put(
+            record,
+            &address,
+            "first_validation_batch",
+            Fact::Text(digest),
+        );
+        let outputs = engine.evaluate(split, self.observer)?;
+        let figures = prefixed(self.figures(&outputs, &split.labels()));
+        for (name, value) in &figures {
+            put(record, &Address::new("initial"), name, Fact::Figure(*value));
+        }
+        self.observer.tell(Event::Initial { figures });
+        Ok(())
+    }
+
+    /// One epoch with its validation; the validation's figures.
+    fn epoch(
+        &self,
+        engine: &mut dyn Engine,
+        record: &mut Record,
+        number: usize,
+        phase: &Phase,
+        epoch: u32,
+    ) -> Result<Vec<(String, f64)>, Error> {
+        let started = Instant::now();
+        let seed = self.recipe.seed;
+        let order = TrainingEpoch::new(
+            &self.data.train,
+            &self.recipe.input,
+            seed,
+            number as u32,
+            epoch,
+        );
+        let dropout = Stream::new(seed, Purpose::Dropout, DROPOUT_SLOT).at(number as u32, epoch);
+        let steps = order.steps() as u32;
+        let shown = phase.first_epoch + epoch;
+        let shown_last = phase.first_epoch + phase.epochs - 1;
+        self.observer.tell(Event::EpochStarted {
+            phase: number,
+            epoch,
+            shown,
+            shown_last,
+            steps,
+        });
+        let labels: Vec<u32> = (0..order.len())
+            .map(|position| order.label(position))
+            .collect();
+        let mut running = Running::new(&self.recipe.metrics, self.network.outputs);
+        let outputs =
+            engine.train_epoch(&order, &dropout, self.observer, &mut |done, outputs| {
+                running.add(outputs, &labels);
+                self.observer.tell(running.event(done as u32));
+            })?;
+        let batch = self.recipe.input.batch_size as usize;
+        check_losses(&outputs, |position| (true, position / batch), number, epoch)?;
+
+        let validation = &self.data.validation;
+        let validated = engine.evaluate(validation, self.observer)?;
+        check_losses(&validated, |position| (false, position), number, epoch)?;
+        if let Some((tensor, element)) = engine.first_non_finite()? {
+            return Err(Error::Parameter {
+                tensor,
+                element,
+                phase: number,
+                epoch,
+            });
+        }
+
+        let address = Address::new(format!("phase.{number}.epoch.{epoch}"));
+        put(record, &address, "order", Fact::Text(order.order_digest()));
+        let parameters = engine.parameters()?;
+        put(
+            record,
+            &address,
+            "parameters",
+            Fact::Text(parameters.digest()),
+        );
+        self.keep_digests(&address, &parameters)?;
+        let validation_figures = prefixed(self.figures(&validated, &validation.labels()));
+        let mut figures = self.figures(&outputs, &labels);
+        figures.extend(validation_figures.iter().cloned());
+        for (name, value) in &figures {
+            put(record, &address, name, Fact::Figure(*value));
+        }
+        self.observer.tell(Event::EpochFinished {
+            phase: number,
+            epoch,
+            shown,
+            shown_last,
+            steps,
+            figures,
+            seconds: started.elapsed().as_secs_f64(),
+            epochs_left: self.epochs_left(number, epoch),
+        });
+        Ok(validation_figures)
+    }
+
+    fn test(&self, engine: &mut dyn Engine, record: &mut Record) -> Result<(), Error> {
+        let split = &self.data.test;
+        let outputs = engine.evaluate(split, self.observer)?;
+        let figures = self.figures(&outputs, &split.labels());
+        let address = Address::new("test");
+        for (name, value) in &figures {
+            put(record, &address, name, Fact::Figure(*value));
+        }
+        let batch = self.recipe.input.batch_size as usize;
+        let first = &outputs.logits[..split.len().min(batch) * self.network.outputs];
+        let logits = first.iter().map(|&logit| f64::from(logit)).collect();
+        put(record, &address, "logits", Fact::Figures(logits));
+        self.keep_losses(split, &outputs)?;
+        self.observer.tell(Event::Test { figures });
+        Ok(())
+    }
+
+    fn figures(&self, outputs: &Outputs, labels: &[u32]) -> Vec<(String, f64)> {
+        evaluate::figures(
+            &self.recipe.metrics,
+            &evaluate::Outputs {
+                logits: &outputs.logits,
+                logits_per_example: self.network.outputs,
+                losses: &outputs.losses,
+                labels,
+            },
+        )
+    }
+
+    fn epochs_left(&self, number: usize, epoch: u32) -> u32 {
+        let here = self.recipe.phases[number].epochs - epoch - 1;
+        let later: u32 = self.recipe.phases[number + 1..]
+            .iter()
+            .map(|phase| phase.epochs)
+            .sum();
+        here + later
+    }
+
+    /// A line per tensor beside the record's digest, so that a difference can name the first that parts.
+    fn keep_digests(&self, address: &Address, parameters: &Parameters) -> Result<(), Error> {
+        let lines: Vec<String> = parameters
+            .digests()
+            .into_iter()
+            .map(|(name, digest)| format!("{digest}  {name}\n"))
+            .collect();
+        let path = self
+            .folder
+            .join("parameters")
+            .join(format!("{address}.txt"));
+        Ok(write_whole(path, &lines.concat())?)
+    }
+
+    /// Loss and label of each test picture.
+    fn keep_losses(&self, split: &Split, outputs: &Outputs) -> Result<(), Error> {
+        let lines: Vec<String> = split
+            .items
+            .iter()
+            .zip(&outputs.losses)
+            .map(|(item, loss)| format!("{loss}  {}\n", item.path))
+            .collect();
+        Ok(write_whole(
+            self.folder.join("test-losses.txt"),
+            &lines.concat(),
+        )?)
+    }
+}
+
+/// Writes a text beside its place, then renames it there.
+fn write_whole(path: PathBuf, text: &str) -> std::io::Result<()> {
+    use std::io::Write;
+    let folder = path.parent().unwrap_or(Path::new("."));
+    fs_err::create_dir_all(folder)?;
+    let mut beside = tempfile::NamedTempFile::new_in(folder)?;
+    beside.write_all(text.as_bytes())?;
+    beside.persist(path)?;
+    Ok(())
+}
+
+fn put(record: &mut Record, address: &Address, part: &str, fact: Fact) {
+    record.facts.insert(address.join(part), fact);
+}
+
+/// Figures of the validation split are named `val_…`, as Keras names them.
+fn prefixed(figures: Vec<(String, f64)>) -> Vec<(String, f64)> {
+    figures
+        .into_iter()
+        .map(|(name, value)| (format!("val_{name}"), value))
+        .collect()
+}
+
+/// The first loss that is not finite is an error; `place` says whether it is of training, and where.
+fn check_losses(
+    outputs: &Outputs,
+    place: impl Fn(usize) -> (bool, usize),
+    phase: usize,
+    epoch: u32,
+) -> Result<(), Error> {
+    let Some(bad) = outputs.losses.iter().position(|loss| !loss.is_finite()) else {
+        return Ok(());
+    };
+    let (is_training, position) = place(bad);
+    Err(Error::Loss {
+        is_training,
+        phase,
+        epoch,
+        position,
+        value: outputs.losses[bad].to_string(),
+    })
+}
+
+/// Mean loss and accuracy of an epoch so far, for the bar; the record's are computed from all at its end.
+struct Running<'a> {
+    metrics: &'a [Metric],
+    outputs: usize,
+    images: usize,
+    losses: f64,
+    correct: u64,
+}
+
+impl<'a> Running<'a> {
+    fn new(metrics: &'a [Metric], outputs: usize) -> Self {
+        Self {
+            metrics,
+            outputs,
+            images: 0,
+            losses: 0.0,
+            correct: 0,
+        }
+    }
+
+    /// Takes what came out since the last call.
+    fn add(&mut self, outputs: &Outputs, labels: &[u32]) {
+        let new = self.images..outputs.losses.len();
+        self.losses += outputs.losses[new.clone()]
+            .iter()
+            .map(|&loss| f64::from(loss))
+            .sum::<f64>();
+        for metric in self.metrics {
+            if let Metric::Accuracy { threshold } = metric {
+                let logits = &outputs.logits[new.start * self.outputs..new.end * self.outputs];
+                self.correct += metric::accuracy::correct(
+                    logits,
+                    self.outputs,
+                    &labels[new.clone()],
+                    *threshold,
+                );
+                break;
+            }
+        }
+        self.images = new.end;
+    }
+
+    fn event(&self, done: u32) -> Event {
+        let images = self.images as f64;
+        Event::Step {
+            done,
+            loss: self.losses / images,
+            accuracy: self.correct as f64 / images,
+        }
+    }
+}

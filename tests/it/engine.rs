@@ -125,7 +125,7 @@ fn agreeing(side: usize, classes: usize, trainable: &Trainable) -> (Case, f64) {
     for seed in 1..=SEEDS {
         let case = Case::new(side, classes, trainable, seed);
         let oracle = CandleNetwork::new(&case.network, &case.parameters, &case.trained).unwrap();
-        let pass = oracle.pass(&case.pictures, &case.labels).unwrap();
+        let pass = oracle.pass(&case.pictures, &case.labels, None).unwrap();
         let mut native = case.native(Level::detect(), &sgd());
         let rows = case.borders(&native);
         let loss = case.step(&mut native, &rows);
@@ -204,12 +204,12 @@ fn ten_steps_are_those_of_candle() {
         let rows = case.borders(&native);
         let mut oracle =
             CandleNetwork::new(&case.network, &case.parameters, &case.trained).unwrap();
-        let mut states: HashMap<String, [Vec<f32>; 2]> = HashMap::new();
+        let mut states: HashMap<usize, [Vec<f32>; 2]> = HashMap::new();
         let mut adam = Adam::new(1e-5, 0.9, 0.999, 1e-7);
         let mut first = 0.0;
         for step in 0..10 {
             let ours = case.step(&mut native, &rows);
-            let pass = oracle.pass(&case.pictures, &case.labels).unwrap();
+            let pass = oracle.pass(&case.pictures, &case.labels, None).unwrap();
             let theirs = f64::from(pass.loss);
             assert!(
                 (ours / theirs - 1.0).abs() < 1e-4,
@@ -219,9 +219,9 @@ fn ten_steps_are_those_of_candle() {
             assert!(step < 9 || ours < first, "{optimizer:?} learns nothing");
             adam.next_step();
             oracle
-                .update(&pass, |name, w, g| {
+                .update(&pass, |place, w, g| {
                     let [a, b] = states
-                        .entry(name.to_owned())
+                        .entry(place)
                         .or_insert_with(|| [vec![0.0; g.len()], vec![0.0; g.len()]]);
                     match optimizer {
                         Optimizer::Adam { .. } => adam.update(level, w, g, a, b),

@@ -1,6 +1,6 @@
 //! The head: dropout and a dense layer on pooled features, with its loss.
 
-use super::update::{State, Update};
+use crate::engine::update::{State, Update};
 use crate::kernels::pointwise::{self, Epilogue, PackedWeights};
 use crate::kernels::{Level, dropout, loss};
 use crate::model::operation::slice_images;
@@ -177,6 +177,11 @@ impl Head {
     /// Gradients of kernel and bias as of the last step.
     pub(super) fn gradients(&self) -> [&[f32]; 2] {
         [&self.kernel_gradient, &self.bias_gradient]
+    }
+
+    /// Optimizer states of kernel and bias.
+    pub(super) fn states(&self) -> &[State; 2] {
+        &self.states
     }
 
     fn scale(&self) -> f32 {

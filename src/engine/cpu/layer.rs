@@ -2,7 +2,7 @@
 
 use rayon::prelude::*;
 
-use super::update::{State, Update};
+use crate::engine::update::{State, Update};
 use crate::kernels::pointwise::{Epilogue, PackedWeights};
 use crate::kernels::{Level, batch_norm, depthwise, first_convolution, pointwise};
 use crate::model::Operation;
@@ -330,6 +330,13 @@ impl Layer {
             .into_iter()
             .filter(|(place, _)| training.trained[*place])
         })
+    }
+
+    /// Optimizer states with the places of their tensors; what is frozen has none.
+    pub(super) fn states(&self) -> impl Iterator<Item = (usize, &State)> {
+        self.training
+            .iter()
+            .flat_map(|training| [0, GAMMA, BETA].into_iter().zip(&training.states))
     }
 
     fn images<'a>(

@@ -1,222 +1,227 @@
 //! The native engine on the CPU.
 //!
-//! The frozen prefix runs image by image in buffers of its own; the trained tail runs a batch at a time.
-//! Threads divide images, rows and channels, never a sum (docs/arithmetic.md), so their number cannot
-//! change a bit. Runs in the current rayon pool.
+//! The frozen prefix runs image by image in buffers of its own, and only once where its input does not
+//! change; the trained tail runs a batch at a time. Threads divide images, rows and channels, never a sum
+//! (docs/arithmetic.md), so their number cannot change a bit. Runs in the current rayon pool.
 
+mod features;
 mod frozen;
 mod head;
 mod layer;
+mod network;
 mod tail;
-mod update;
 
-use self::frozen::{Border, Frozen};
+use std::collections::HashMap;
+use std::ops::Range;
+use std::path::PathBuf;
+
+use rayon::prelude::*;
+
 pub use self::head::Examples;
-use self::head::{Head, HeadPass};
-use self::layer::Layer;
-use self::tail::Tail;
-use self::update::Update;
-use crate::kernels::Level;
-use crate::model::operation::OPERATION_TENSORS;
-use crate::model::{Network, Parameters, Trained};
-use crate::recipe::Optimizer;
+pub use self::network::CpuNetwork;
 
-/// A network with its parameters and buffers for batches.
-pub struct CpuNetwork {
-    level: Level,
-    /// Names and shapes; the values are those of `layers` and `head`.
-    parameters: Parameters,
-    layers: Vec<Layer>,
-    head: Head,
-    picture_len: usize,
+use self::features::FeatureStore;
+use super::{Engine, Error, Outputs, examples};
+use crate::dataset::Split;
+use crate::dataset::batch::{Scratch, TrainingEpoch};
+use crate::kernels::Level;
+use crate::model::{Network, Parameters, Trained};
+use crate::random::Stream;
+use crate::recipe::{Optimizer, SplitName};
+use crate::record::{Event, Observer, Stage};
+
+/// Images evaluated at a time, at least.
+const EVALUATION_BATCH: usize = 32;
+
+/// The native engine on the CPU.
+pub struct CpuEngine {
+    network: CpuNetwork,
+    outputs: usize,
+    features: usize,
+    picture: usize,
     batch: usize,
-    frozen: Frozen,
-    tail: Tail,
-    update: Update,
-    pass: HeadPass,
-    pooled: Vec<f32>,
-    dpooled: Vec<f32>,
+    scratch: PathBuf,
+    /// What crosses the border for each image of a split that does not change, kept for a phase.
+    stores: HashMap<SplitName, FeatureStore>,
 }
 
-impl CpuNetwork {
-    /// A network for batches of at most `batch` images. Nothing is trained until a phase begins.
-    ///
-    /// # Panics
-    /// If the parameters are not the network's.
-    pub fn new(level: Level, network: &Network, parameters: Parameters, batch: usize) -> Self {
-        let operations = network.operations();
-        let layers: Vec<Layer> = operations
-            .iter()
-            .map(|operation| {
-                let tensors: [Vec<f32>; OPERATION_TENSORS] =
-                    std::array::from_fn(|at| parameters.values(operation.kernel + at).to_vec());
-                Layer::new(level, operation.clone(), tensors)
-            })
-            .collect();
-        let channels = network.features()[2];
-        let head_kernel = operations.len() * OPERATION_TENSORS;
-        let head = Head::new(
-            level,
-            network.dropout,
-            channels,
-            network.outputs,
-            parameters.values(head_kernel).to_vec(),
-            parameters.values(head_kernel + 1).to_vec(),
-        );
-        let picture_len = network.layers[0].shape.iter().product();
-        let frozen = Frozen::new(&operations, operations.len(), picture_len);
-        let tail = Tail::new(&operations, operations.len(), &frozen.border, batch);
+impl CpuEngine {
+    /// An engine for batches of `batch` images; scratch files go to `scratch`.
+    pub fn new(
+        level: Level,
+        network: &Network,
+        parameters: Parameters,
+        batch: usize,
+        scratch: PathBuf,
+    ) -> Self {
+        let batch = batch.max(EVALUATION_BATCH);
         Self {
-            level,
-            parameters,
-            layers,
-            head,
-            picture_len,
+            network: CpuNetwork::new(level, network, parameters, batch),
+            outputs: network.outputs,
+            features: network.features().iter().product(),
+            picture: network.layers[0].shape.iter().product(),
             batch,
-            frozen,
-            tail,
-            update: Update::none(),
-            pass: HeadPass::default(),
-            pooled: vec![0.0; batch * channels],
-            dpooled: vec![0.0; batch * channels],
+            scratch,
+            stores: HashMap::new(),
         }
     }
 
-    /// Sets what is trained and how, with fresh optimizer state.
-    pub fn begin_phase(&mut self, trained: &Trained, optimizer: &Optimizer) {
-        let first = trained.frozen_operations;
-        for (place, layer) in self.layers.iter_mut().enumerate() {
-            if place < first {
-                layer.end_phase();
-                continue;
-            }
-            let kernel = layer.operation.kernel;
-            let passes_on = layer.operation.input.is_some_and(|input| input >= first);
-            let flags = &trained.tensors[kernel..kernel + OPERATION_TENSORS];
-            layer.begin_phase(self.level, flags, passes_on);
+    /// What crosses the border for the images of a batch, in parallel; `input` writes the picture of an
+    /// image of the batch.
+    fn borders(
+        &self,
+        rows: &mut [f32],
+        observer: &Observer<'_>,
+        input: impl Fn(usize, &mut Scratch, &mut [f32]) -> Result<(), crate::dataset::Error> + Sync,
+    ) -> Result<(), Error> {
+        rows.par_chunks_exact_mut(self.network.border_len())
+            .enumerate()
+            .try_for_each_init(
+                || (vec![0.0; self.picture], Scratch::new()),
+                |(picture, scratch), (image, row)| {
+                    if observer.interrupted() {
+                        return Err(Error::Interrupted);
+                    }
+                    input(image, scratch, picture)?;
+                    self.network.border(picture, row);
+                    Ok(())
+                },
+            )
+    }
+
+    /// Keeps what crosses the border for a split's images, unless it is kept already.
+    fn keep_features(&mut self, split: &Split, observer: &Observer<'_>) -> Result<(), Error> {
+        if self.stores.contains_key(&split.name) {
+            return Ok(());
         }
-        self.head.begin_phase();
-        let operations: Vec<_> = self
-            .layers
-            .iter()
-            .map(|layer| layer.operation.clone())
-            .collect();
-        self.frozen = Frozen::new(&operations, first, self.picture_len);
-        self.tail = Tail::new(&operations, first, &self.frozen.border, self.batch);
-        self.update = Update::new(optimizer);
+        let row = self.network.border_len();
+        let mut store = FeatureStore::new(&self.scratch, row)?;
+        let mut rows = vec![0.0; self.batch.min(split.len()) * row];
+        let stage = Stage::Features(split.name);
+        let started = std::time::Instant::now();
+        observer.tell(Event::StageStarted {
+            stage: stage.clone(),
+            total: Some(split.len() as u64),
+        });
+        for first in (0..split.len()).step_by(self.batch) {
+            let images = self.batch.min(split.len() - first);
+            let rows = &mut rows[..images * row];
+            self.borders(rows, observer, |image, _, picture| {
+                split.input(first + image, picture)
+            })?;
+            store.write(first, rows)?;
+            observer.tell(Event::StageProgress {
+                stage: stage.clone(),
+                done: (first + images) as u64,
+            });
+        }
+        observer.tell(Event::StageFinished {
+            stage,
+            seconds: started.elapsed().as_secs_f64(),
+        });
+        self.stores.insert(split.name, store);
+        Ok(())
     }
+}
 
-    /// Values that cross the border between the frozen prefix and the trained tail, for one image.
-    pub fn border_len(&self) -> usize {
-        self.frozen.border.len()
-    }
-
-    /// Runs one preprocessed picture (HWC, −1 to 1) through the frozen prefix: what crosses the border.
-    /// It does not change within a phase, whatever is trained.
-    pub fn border(&self, picture: &[f32], out: &mut [f32]) {
-        self.frozen.forward(self.level, &self.layers, picture, out);
-    }
-
-    /// The backbone's output before pooling for one picture, HWC.
-    pub fn features(&self, picture: &[f32], out: &mut [f32]) {
-        frozen::backbone_output(self.level, &self.layers, picture, out);
-    }
-
-    /// One step: forward, backward and the optimizer, for images whose borders are `rows`.
-    ///
-    /// # Panics
-    /// If there are more images than a batch holds, or lengths do not fit.
-    pub fn train_batch(
+impl Engine for CpuEngine {
+    fn features(
         &mut self,
-        rows: &[f32],
-        examples: &Examples<'_>,
-        losses: &mut [f32],
-        logits: &mut [f32],
-    ) {
-        let images = examples.labels.len();
-        self.pool(images, rows);
-        let used = images * self.pooled.len() / self.batch;
-        self.head.train(
-            self.level,
-            &self.pooled[..used],
-            examples,
-            &mut self.pass,
-            losses,
-            logits,
-        );
-        self.update.next_step();
-        if matches!(self.frozen.border, Border::Activations(_)) {
-            let dpooled = &mut self.dpooled[..used];
-            self.head.input_gradient(self.level, &self.pass, dpooled);
-            self.tail
-                .backward(self.level, &mut self.layers, images, dpooled, &self.update);
-        }
-        self.head.update(self.level, &self.update);
+        split: &Split,
+        positions: Range<usize>,
+        observer: &Observer<'_>,
+    ) -> Result<Vec<f32>, Error> {
+        let first = positions.start;
+        let mut features = vec![0.0; positions.len() * self.features];
+        features
+            .par_chunks_exact_mut(self.features)
+            .enumerate()
+            .try_for_each(|(image, out)| {
+                if observer.interrupted() {
+                    return Err(Error::Interrupted);
+                }
+                let mut picture = vec![0.0; self.picture];
+                split.input(first + image, &mut picture)?;
+                self.network.features(&picture, out);
+                Ok(())
+            })?;
+        Ok(features)
     }
 
-    /// Losses and logits of images whose borders are `rows`.
-    ///
-    /// # Panics
-    /// If there are more images than a batch holds, or lengths do not fit.
-    pub fn evaluate_batch(
+    fn begin_phase(&mut self, trained: &Trained, optimizer: &Optimizer) -> Result<(), Error> {
+        self.network.begin_phase(trained, optimizer);
+        self.stores.clear();
+        Ok(())
+    }
+
+    fn train_epoch(
         &mut self,
-        rows: &[f32],
-        labels: &[u32],
-        losses: &mut [f32],
-        logits: &mut [f32],
-    ) {
-        self.pool(labels.len(), rows);
-        let used = labels.len() * self.pooled.len() / self.batch;
-        self.head.logits(self.level, &self.pooled[..used], logits);
-        let mut dlogits = vec![0.0; logits.len()];
-        self.head.losses(logits, labels, losses, &mut dlogits);
-    }
-
-    /// A copy of the parameters as they are.
-    pub fn parameters(&self) -> Parameters {
-        let mut parameters = self.parameters.clone();
-        let values = self
-            .layers
-            .iter()
-            .flat_map(|layer| layer.tensors.iter())
-            .chain([&self.head.kernel, &self.head.bias]);
-        for (tensor, values) in parameters.tensors.iter_mut().zip(values) {
-            tensor.values.clone_from(values);
+        epoch: &TrainingEpoch<'_>,
+        dropout: &Stream,
+        observer: &Observer<'_>,
+        step: &mut dyn FnMut(usize, &Outputs),
+    ) -> Result<Outputs, Error> {
+        let row = self.network.border_len();
+        let mut rows = vec![0.0; self.batch * row];
+        let mut outputs = Outputs::default();
+        for number in 0..epoch.steps() {
+            let positions = epoch.batch(number);
+            let (first, images) = (positions.start, positions.len());
+            let rows = &mut rows[..images * row];
+            self.borders(rows, observer, |image, scratch, picture| {
+                epoch.input(first + image, scratch, picture)
+            })?;
+            let (labels, indices) = examples(epoch, positions);
+            outputs.losses.resize(first + images, 0.0);
+            outputs.logits.resize((first + images) * self.outputs, 0.0);
+            self.network.train_batch(
+                rows,
+                &Examples {
+                    labels: &labels,
+                    indices: &indices,
+                    dropout,
+                },
+                &mut outputs.losses[first..],
+                &mut outputs.logits[first * self.outputs..],
+            );
+            step(number + 1, &outputs);
         }
-        parameters
+        Ok(outputs)
     }
 
-    /// Gradients of the last step by tensor name; what is frozen has none.
-    pub fn gradients(&self) -> Vec<(String, Vec<f32>)> {
-        let name = |place: usize| self.parameters.tensors[place].spec.name.clone();
-        let mut gradients: Vec<(String, Vec<f32>)> = self
-            .layers
-            .iter()
-            .flat_map(|layer| {
-                let kernel = layer.operation.kernel;
-                layer
-                    .gradients()
-                    .map(move |(place, values)| (kernel + place, values))
-            })
-            .map(|(place, values)| (name(place), values.to_vec()))
-            .collect();
-        let head = self.layers.len() * OPERATION_TENSORS;
-        for (place, values) in self.head.gradients().into_iter().enumerate() {
-            gradients.push((name(head + place), values.to_vec()));
-        }
-        gradients
-    }
-
-    /// Pooled features of a batch.
-    fn pool(&mut self, images: usize, rows: &[f32]) {
-        let used = images * self.pooled.len() / self.batch;
-        let pooled = &mut self.pooled[..used];
-        match self.frozen.border {
-            Border::Pooled(_) => pooled.copy_from_slice(rows),
-            Border::Activations(_) => {
-                self.tail.set_inputs(rows);
-                self.tail.forward(self.level, &self.layers, images, pooled);
+    fn evaluate(&mut self, split: &Split, observer: &Observer<'_>) -> Result<Outputs, Error> {
+        self.keep_features(split, observer)?;
+        let row = self.network.border_len();
+        let labels = split.labels();
+        let mut rows = vec![0.0; self.batch.min(split.len()) * row];
+        let mut outputs = Outputs {
+            losses: vec![0.0; split.len()],
+            logits: vec![0.0; split.len() * self.outputs],
+        };
+        for first in (0..split.len()).step_by(self.batch) {
+            if observer.interrupted() {
+                return Err(Error::Interrupted);
             }
+            let images = self.batch.min(split.len() - first);
+            let rows = &mut rows[..images * row];
+            if let Some(store) = self.stores.get_mut(&split.name) {
+                store.read(first, rows)?;
+            }
+            self.network.evaluate_batch(
+                rows,
+                &labels[first..][..images],
+                &mut outputs.losses[first..][..images],
+                &mut outputs.logits[first * self.outputs..][..images * self.outputs],
+            );
         }
+        Ok(outputs)
+    }
+
+    fn parameters(&self) -> Result<Parameters, Error> {
+        Ok(self.network.parameters())
+    }
+
+    fn first_non_finite(&self) -> Result<Option<(String, usize)>, Error> {
+        Ok(self.network.first_non_finite())
     }
 }

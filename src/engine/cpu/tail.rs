@@ -4,7 +4,7 @@ use rayon::prelude::*;
 
 use super::frozen::Border;
 use super::layer::Layer;
-use super::update::Update;
+use crate::engine::update::Update;
 use crate::kernels::{Level, pool};
 use crate::model::Operation;
 

@@ -1,7 +1,4 @@
-//! The oracle: the same network from stock candle operations, differentiated by candle's autograd.
-//!
-//! Independent of our kernels, and slow: a depthwise convolution is a convolution per channel there.
-//! Batch norm is not folded. Promises closeness, not bits.
+//! The network from stock candle operations, differentiated by candle's autograd.
 
 use std::collections::HashMap;
 
@@ -9,15 +6,19 @@ use candle_core::{DType, Device, Result, Tensor, Var};
 
 use crate::model::{BATCH_NORM_EPSILON, LayerKind, Network, Parameters, Trained};
 
-/// A network of candle variables.
+/// A network of candle tensors; what is trained are variables, so that autograd stops at the rest.
 pub struct CandleNetwork {
     network: Network,
-    variables: HashMap<String, Var>,
-    trained: Vec<String>,
+    tensors: HashMap<String, Tensor>,
+    trained: Vec<(String, Var)>,
 }
 
-/// Loss and gradients of a batch.
+/// What a batch gives.
 pub struct Pass {
+    /// Loss of each image.
+    pub losses: Vec<f32>,
+    /// Logits, `[images][outputs]`.
+    pub logits: Vec<f32>,
     /// Mean loss.
     pub loss: f32,
     /// Loss's gradient by tensor name, for what is trained; Keras' layout, flat.
@@ -26,31 +27,49 @@ pub struct Pass {
     pub active: Vec<(String, usize)>,
 }
 
+/// A forward pass, with its graph.
+struct Forward {
+    losses: Tensor,
+    logits: Tensor,
+    active: Vec<(String, usize)>,
+}
+
 impl CandleNetwork {
     /// The network with these parameters.
     pub fn new(network: &Network, parameters: &Parameters, trained: &Trained) -> Result<Self> {
-        let mut variables = HashMap::new();
-        let mut names = Vec::new();
+        let mut tensors = HashMap::new();
+        let mut variables = Vec::new();
         for (tensor, &is_trained) in parameters.tensors.iter().zip(&trained.tensors) {
             let spec = &tensor.spec;
-            let value = Tensor::from_slice(&tensor.values, spec.shape.as_slice(), &Device::Cpu)?;
-            variables.insert(spec.name.clone(), Var::from_tensor(&value)?);
+            let mut value =
+                Tensor::from_slice(&tensor.values, spec.shape.as_slice(), &Device::Cpu)?;
             if is_trained {
-                names.push(spec.name.clone());
+                let variable = Var::from_tensor(&value)?;
+                value = variable.as_tensor().clone();
+                variables.push((spec.name.clone(), variable));
             }
+            tensors.insert(spec.name.clone(), value);
         }
         Ok(Self {
             network: network.clone(),
-            variables,
-            trained: names,
+            tensors,
+            trained: variables,
         })
     }
 
-    fn variable(&self, layer: &str, part: &str) -> Result<&Tensor> {
+    /// Values of a tensor by its name, flat, in Keras' layout.
+    pub fn values(&self, name: &str) -> Result<Vec<f32>> {
+        match self.tensors.get(name) {
+            Some(tensor) => tensor.flatten_all()?.to_vec1(),
+            None => candle_core::bail!("no tensor {name}"),
+        }
+    }
+
+    fn tensor(&self, layer: &str, part: &str) -> Result<&Tensor> {
         let name = format!("{layer}/{part}");
-        match self.variables.get(&name) {
-            Some(variable) => Ok(variable.as_tensor()),
-            None => candle_core::bail!("no variable {name}"),
+        match self.tensors.get(&name) {
+            Some(tensor) => Ok(tensor),
+            None => candle_core::bail!("no tensor {name}"),
         }
     }
 
@@ -63,21 +82,15 @@ impl CandleNetwork {
             let output = match layer.kind {
                 LayerKind::Input => pictures.clone(),
                 LayerKind::Convolution3x3 => {
-                    let kernel = self
-                        .variable(&layer.name, "kernel")?
-                        .permute((3, 2, 0, 1))?;
+                    let kernel = self.tensor(&layer.name, "kernel")?.permute((3, 2, 0, 1))?;
                     padded(input(0))?.conv2d(&kernel.contiguous()?, 0, 2, 1, 1)?
                 }
                 LayerKind::Pointwise => {
-                    let kernel = self
-                        .variable(&layer.name, "kernel")?
-                        .permute((3, 2, 0, 1))?;
+                    let kernel = self.tensor(&layer.name, "kernel")?.permute((3, 2, 0, 1))?;
                     input(0).conv2d(&kernel.contiguous()?, 0, 1, 1, 1)?
                 }
                 LayerKind::Depthwise { stride } => {
-                    let kernel = self
-                        .variable(&layer.name, "kernel")?
-                        .permute((2, 3, 0, 1))?;
+                    let kernel = self.tensor(&layer.name, "kernel")?.permute((2, 3, 0, 1))?;
                     let padding = usize::from(stride == 1);
                     let channels = layer.shape[2];
                     input(0).conv2d(&kernel.contiguous()?, padding, stride, 1, channels)?
@@ -100,7 +113,7 @@ impl CandleNetwork {
     }
 
     fn batch_norm(&self, name: &str, x: &Tensor) -> Result<Tensor> {
-        let per_channel = |part: &str| self.variable(name, part)?.reshape((1, (), 1, 1));
+        let per_channel = |part: &str| self.tensor(name, part)?.reshape((1, (), 1, 1));
         let deviation = (per_channel("moving_variance")? + BATCH_NORM_EPSILON)?.sqrt()?;
         x.broadcast_sub(&per_channel("moving_mean")?)?
             .broadcast_div(&deviation)?
@@ -135,50 +148,84 @@ impl CandleNetwork {
             .to_vec1()
     }
 
-    /// Mean loss of a batch, without dropout, and its gradients.
-    pub fn pass(&self, pictures: &[f32], labels: &[u32]) -> Result<Pass> {
+    /// Losses and logits of a batch, with what dropout leaves of the pooled features (factors,
+    /// `[images][channels]`) if it is given.
+    fn forward(
+        &self,
+        pictures: &[f32],
+        labels: &[u32],
+        dropout: Option<&[f32]>,
+    ) -> Result<Forward> {
         let (features, active) = self.backbone(&self.pictures(pictures)?)?;
-        let pooled = features.mean((2, 3))?;
+        let mut pooled = features.mean((2, 3))?;
+        if let Some(factors) = dropout {
+            pooled = (&pooled * Tensor::from_slice(factors, pooled.shape(), &Device::Cpu)?)?;
+        }
         let logits = pooled
-            .matmul(self.variable("dense", "kernel")?)?
-            .broadcast_add(self.variable("dense", "bias")?)?;
+            .matmul(self.tensor("dense", "kernel")?)?
+            .broadcast_add(self.tensor("dense", "bias")?)?;
         let labels = Tensor::new(labels, &Device::Cpu)?;
-        let loss = if self.network.outputs == 1 {
+        let losses = if self.network.outputs == 1 {
             binary_cross_entropy(&logits.flatten_all()?, &labels.to_dtype(DType::F32)?)?
         } else {
-            candle_nn::loss::cross_entropy(&logits, &labels)?
+            let probabilities = candle_nn::ops::log_softmax(&logits, 1)?;
+            probabilities
+                .gather(&labels.unsqueeze(1)?, 1)?
+                .flatten_all()?
+                .neg()?
         };
+        Ok(Forward {
+            losses,
+            logits,
+            active,
+        })
+    }
+
+    /// Losses and logits of a batch, without dropout.
+    pub fn evaluate(&self, pictures: &[f32], labels: &[u32]) -> Result<(Vec<f32>, Vec<f32>)> {
+        let forward = self.forward(pictures, labels, None)?;
+        Ok((
+            forward.losses.to_vec1()?,
+            forward.logits.flatten_all()?.to_vec1()?,
+        ))
+    }
+
+    /// What a batch gives, and the gradients of its mean loss; `dropout` as factors of the pooled
+    /// features, `[images][channels]`.
+    pub fn pass(&self, pictures: &[f32], labels: &[u32], dropout: Option<&[f32]>) -> Result<Pass> {
+        let forward = self.forward(pictures, labels, dropout)?;
+        let loss = forward.losses.mean_all()?;
         let store = loss.backward()?;
         let mut gradients = Vec::new();
-        for name in &self.trained {
-            let Some(gradient) = self.variables.get(name).and_then(|v| store.get(v)) else {
+        for (name, variable) in &self.trained {
+            let Some(gradient) = store.get(variable) else {
                 candle_core::bail!("no gradient for {name}");
             };
             gradients.push((name.clone(), gradient.flatten_all()?.to_vec1()?));
         }
         Ok(Pass {
+            losses: forward.losses.to_vec1()?,
+            logits: forward.logits.flatten_all()?.to_vec1()?,
             loss: loss.to_scalar()?,
             gradients,
-            active,
+            active: forward.active,
         })
     }
 
-    /// Changes every trained variable by a rule on its name, values and gradient.
+    /// Changes every trained variable by a rule on its place among them, values and gradient.
     pub fn update(
         &mut self,
         pass: &Pass,
-        mut rule: impl FnMut(&str, &mut [f32], &[f32]),
+        mut rule: impl FnMut(usize, &mut [f32], &[f32]),
     ) -> Result<()> {
-        for (name, gradient) in &pass.gradients {
-            if let Some(variable) = self.variables.get(name) {
-                let mut values: Vec<f32> = variable.flatten_all()?.to_vec1()?;
-                rule(name, &mut values, gradient);
-                variable.set(&Tensor::from_slice(
-                    &values,
-                    variable.shape(),
-                    &Device::Cpu,
-                )?)?;
-            }
+        for (place, (_, variable)) in self.trained.iter().enumerate() {
+            let mut values: Vec<f32> = variable.flatten_all()?.to_vec1()?;
+            rule(place, &mut values, &pass.gradients[place].1);
+            variable.set(&Tensor::from_slice(
+                &values,
+                variable.shape(),
+                &Device::Cpu,
+            )?)?;
         }
         Ok(())
     }
@@ -194,8 +241,8 @@ fn count_active(x: &Tensor) -> Result<usize> {
     Ok(values.iter().filter(|&&v| v > 0.0 && v < 6.0).count())
 }
 
-/// The stable form on logits: candle's own gives inf beyond |x| = 100.
+/// Per example, in the stable form on logits: candle's own gives inf beyond |x| = 100.
 fn binary_cross_entropy(logits: &Tensor, labels: &Tensor) -> Result<Tensor> {
     let tail = (logits.abs()?.neg()?.exp()? + 1.0)?.log()?;
-    ((logits.relu()? - (logits * labels)?)? + tail)?.mean_all()
+    (logits.relu()? - (logits * labels)?)? + tail
 }

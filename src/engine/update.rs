@@ -5,7 +5,7 @@ use crate::kernels::optimizer::{Adam, RmsProp, Sgd};
 use crate::recipe::Optimizer;
 
 /// State of one tensor; a rule uses what it needs.
-pub(super) struct State {
+pub(in crate::engine) struct State {
     /// First moment, or momentum.
     first: Vec<f32>,
     /// Second moment.
@@ -13,8 +13,14 @@ pub(super) struct State {
 }
 
 impl State {
+    /// Flat index of the first element of a moment that is not finite.
+    pub(in crate::engine) fn first_non_finite(&self) -> Option<usize> {
+        let bad = |values: &[f32]| values.iter().position(|value| !value.is_finite());
+        bad(&self.first).or_else(|| bad(&self.second))
+    }
+
     /// Fresh state for `len` elements.
-    pub(super) fn new(len: usize) -> Self {
+    pub(in crate::engine) fn new(len: usize) -> Self {
         Self {
             first: vec![0.0; len],
             second: vec![0.0; len],
@@ -23,7 +29,7 @@ impl State {
 }
 
 /// The rule at the present step.
-pub(super) enum Update {
+pub(in crate::engine) enum Update {
     /// Kingma and Ba 2015.
     Adam(Adam),
     /// Hinton 2012.
@@ -34,12 +40,12 @@ pub(super) enum Update {
 
 impl Update {
     /// No change: before a phase begins.
-    pub(super) fn none() -> Self {
+    pub(in crate::engine) fn none() -> Self {
         Self::Sgd(Sgd::new(0.0, 0.0, false))
     }
 
     /// The rule of a phase, before its first step.
-    pub(super) fn new(optimizer: &Optimizer) -> Self {
+    pub(in crate::engine) fn new(optimizer: &Optimizer) -> Self {
         match *optimizer {
             Optimizer::Adam {
                 learning_rate,
@@ -62,14 +68,20 @@ impl Update {
     }
 
     /// Goes on to the next step: Adam's rate depends on its number.
-    pub(super) fn next_step(&mut self) {
+    pub(in crate::engine) fn next_step(&mut self) {
         if let Self::Adam(adam) = self {
             adam.next_step();
         }
     }
 
     /// Changes `w` by the gradient `g`.
-    pub(super) fn apply(&self, level: Level, w: &mut [f32], g: &[f32], state: &mut State) {
+    pub(in crate::engine) fn apply(
+        &self,
+        level: Level,
+        w: &mut [f32],
+        g: &[f32],
+        state: &mut State,
+    ) {
         match self {
             Self::Adam(rule) => rule.update(level, w, g, &mut state.first, &mut state.second),
             Self::RmsProp(rule) => rule.update(level, w, g, &mut state.second, &mut state.first),

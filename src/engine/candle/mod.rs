@@ -1,0 +1,170 @@
+//! The oracle: an engine of stock candle operations and autograd.
+//!
+//! Independent of our kernels, and slow: a depthwise convolution is a convolution per channel there.
+//! Batch norm is not folded and nothing is cached. It shares batches, masks and angles with the native
+//! engine, and the update rules, which candle has not with Keras' epsilon; it promises closeness, not bits.
+
+mod network;
+
+use std::ops::Range;
+
+pub use self::network::{CandleNetwork, Pass};
+
+use super::update::{State, Update};
+use super::{Engine, Error, Outputs, examples};
+use crate::dataset::Split;
+use crate::dataset::batch::{Scratch, TrainingEpoch};
+use crate::kernels::Level;
+use crate::model::{Network, Parameters, Trained};
+use crate::random::{self, Stream};
+use crate::recipe::Optimizer;
+use crate::record::Observer;
+
+/// Images evaluated at a time.
+const EVALUATION_BATCH: usize = 32;
+
+/// An engine of stock candle operations.
+pub struct CandleEngine {
+    network: Network,
+    candle: CandleNetwork,
+    /// Names and shapes; the values are candle's.
+    parameters: Parameters,
+    picture: usize,
+    update: Update,
+    states: Vec<State>,
+}
+
+impl CandleEngine {
+    /// An engine with these parameters.
+    pub fn new(network: &Network, parameters: Parameters) -> Result<Self, Error> {
+        let nothing = Trained::nothing(network);
+        Ok(Self {
+            candle: CandleNetwork::new(network, &parameters, &nothing)?,
+            network: network.clone(),
+            picture: network.layers[0].shape.iter().product(),
+            parameters,
+            update: Update::none(),
+            states: vec![],
+        })
+    }
+
+    /// Pictures at `positions` of a split, as the network sees them.
+    fn pictures(&self, split: &Split, positions: Range<usize>) -> Result<Vec<f32>, Error> {
+        let mut pictures = vec![0.0; positions.len() * self.picture];
+        for (position, picture) in positions.zip(pictures.chunks_exact_mut(self.picture)) {
+            split.input(position, picture)?;
+        }
+        Ok(pictures)
+    }
+
+    /// Factors of the pooled features: 0 where dropout takes them, else its scale.
+    fn dropout(&self, stream: &Stream, indices: &[u32]) -> Vec<f32> {
+        let rate = self.network.dropout;
+        let threshold = random::dropout_threshold(rate);
+        let scale = (1.0 / (1.0 - rate)) as f32;
+        let channels = self.network.features()[2] as u32;
+        indices
+            .iter()
+            .flat_map(|&index| (0..channels).map(move |channel| (index, channel)))
+            .map(|(index, channel)| {
+                let is_kept = stream.word(index, channel) >> 8 >= threshold;
+                if is_kept { scale } else { 0.0 }
+            })
+            .collect()
+    }
+}
+
+impl Engine for CandleEngine {
+    fn features(
+        &mut self,
+        split: &Split,
+        positions: Range<usize>,
+        _observer: &Observer<'_>,
+    ) -> Result<Vec<f32>, Error> {
+        let pictures = self.pictures(split, positions)?;
+        Ok(self.candle.features(&pictures)?)
+    }
+
+    fn begin_phase(&mut self, trained: &Trained, optimizer: &Optimizer) -> Result<(), Error> {
+        self.parameters = self.parameters()?;
+        self.candle = CandleNetwork::new(&self.network, &self.parameters, trained)?;
+        self.update = Update::new(optimizer);
+        self.states = self
+            .parameters
+            .tensors
+            .iter()
+            .zip(&trained.tensors)
+            .filter(|(_, is_trained)| **is_trained)
+            .map(|(tensor, _)| State::new(tensor.values.len()))
+            .collect();
+        Ok(())
+    }
+
+    fn train_epoch(
+        &mut self,
+        epoch: &TrainingEpoch<'_>,
+        dropout: &Stream,
+        observer: &Observer<'_>,
+        step: &mut dyn FnMut(usize, &Outputs),
+    ) -> Result<Outputs, Error> {
+        let mut outputs = Outputs::default();
+        let mut scratch = Scratch::new();
+        for number in 0..epoch.steps() {
+            if observer.interrupted() {
+                return Err(Error::Interrupted);
+            }
+            let positions = epoch.batch(number);
+            let mut pictures = vec![0.0; positions.len() * self.picture];
+            for (position, picture) in positions
+                .clone()
+                .zip(pictures.chunks_exact_mut(self.picture))
+            {
+                epoch.input(position, &mut scratch, picture)?;
+            }
+            let (labels, indices) = examples(epoch, positions);
+            let factors = self.dropout(dropout, &indices);
+            let pass = self.candle.pass(&pictures, &labels, Some(&factors))?;
+            self.update.next_step();
+            let (update, states) = (&self.update, &mut self.states);
+            self.candle.update(&pass, |place, w, g| {
+                update.apply(Level::detect(), w, g, &mut states[place]);
+            })?;
+            outputs.losses.extend(pass.losses);
+            outputs.logits.extend(pass.logits);
+            step(number + 1, &outputs);
+        }
+        Ok(outputs)
+    }
+
+    fn evaluate(&mut self, split: &Split, observer: &Observer<'_>) -> Result<Outputs, Error> {
+        let labels = split.labels();
+        let mut outputs = Outputs::default();
+        for first in (0..split.len()).step_by(EVALUATION_BATCH) {
+            if observer.interrupted() {
+                return Err(Error::Interrupted);
+            }
+            let positions = first..split.len().min(first + EVALUATION_BATCH);
+            let pictures = self.pictures(split, positions.clone())?;
+            let (losses, logits) = self.candle.evaluate(&pictures, &labels[positions])?;
+            outputs.losses.extend(losses);
+            outputs.logits.extend(logits);
+        }
+        Ok(outputs)
+    }
+
+    fn parameters(&self) -> Result<Parameters, Error> {
+        let mut parameters = self.parameters.clone();
+        for tensor in &mut parameters.tensors {
+            tensor.values = self.candle.values(&tensor.spec.name)?;
+        }
+        Ok(parameters)
+    }
+
+    fn first_non_finite(&self) -> Result<Option<(String, usize)>, Error> {
+        let parameters = self.parameters()?;
+        let parameter = parameters
+            .first_non_finite()
+            .map(|(name, place)| (name.to_owned(), place));
+        Ok(parameter)
+    }
+}

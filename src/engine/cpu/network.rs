@@ -1,0 +1,237 @@
+//! A network with its parameters on the CPU: the border of the frozen prefix, and steps on batches.
+
+use super::frozen::{Border, Frozen, backbone_output};
+use super::head::{Examples, Head, HeadPass};
+use super::layer::Layer;
+use super::tail::Tail;
+use crate::engine::update::Update;
+use crate::kernels::Level;
+use crate::model::operation::OPERATION_TENSORS;
+use crate::model::{Network, Parameters, Trained};
+use crate::recipe::Optimizer;
+
+/// A network with its parameters and buffers for batches.
+pub struct CpuNetwork {
+    level: Level,
+    /// Names and shapes; the values are those of `layers` and `head`.
+    parameters: Parameters,
+    layers: Vec<Layer>,
+    head: Head,
+    picture_len: usize,
+    batch: usize,
+    frozen: Frozen,
+    tail: Tail,
+    update: Update,
+    pass: HeadPass,
+    pooled: Vec<f32>,
+    dpooled: Vec<f32>,
+}
+
+impl CpuNetwork {
+    /// A network for batches of at most `batch` images. Nothing is trained until a phase begins.
+    ///
+    /// # Panics
+    /// If the parameters are not the network's.
+    pub fn new(level: Level, network: &Network, parameters: Parameters, batch: usize) -> Self {
+        let operations = network.operations();
+        let layers: Vec<Layer> = operations
+            .iter()
+            .map(|operation| {
+                let tensors: [Vec<f32>; OPERATION_TENSORS] =
+                    std::array::from_fn(|at| parameters.values(operation.kernel + at).to_vec());
+                Layer::new(level, operation.clone(), tensors)
+            })
+            .collect();
+        let channels = network.features()[2];
+        let head_kernel = operations.len() * OPERATION_TENSORS;
+        let head = Head::new(
+            level,
+            network.dropout,
+            channels,
+            network.outputs,
+            parameters.values(head_kernel).to_vec(),
+            parameters.values(head_kernel + 1).to_vec(),
+        );
+        let picture_len = network.layers[0].shape.iter().product();
+        let frozen = Frozen::new(&operations, operations.len(), picture_len);
+        let tail = Tail::new(&operations, operations.len(), &frozen.border, batch);
+        Self {
+            level,
+            parameters,
+            layers,
+            head,
+            picture_len,
+            batch,
+            frozen,
+            tail,
+            update: Update::none(),
+            pass: HeadPass::default(),
+            pooled: vec![0.0; batch * channels],
+            dpooled: vec![0.0; batch * channels],
+        }
+    }
+
+    /// Sets what is trained and how, with fresh optimizer state.
+    pub fn begin_phase(&mut self, trained: &Trained, optimizer: &Optimizer) {
+        let first = trained.frozen_operations;
+        for (place, layer) in self.layers.iter_mut().enumerate() {
+            if place < first {
+                layer.end_phase();
+                continue;
+            }
+            let kernel = layer.operation.kernel;
+            let passes_on = layer.operation.input.is_some_and(|input| input >= first);
+            let flags = &trained.tensors[kernel..kernel + OPERATION_TENSORS];
+            layer.begin_phase(self.level, flags, passes_on);
+        }
+        self.head.begin_phase();
+        let operations: Vec<_> = self
+            .layers
+            .iter()
+            .map(|layer| layer.operation.clone())
+            .collect();
+        self.frozen = Frozen::new(&operations, first, self.picture_len);
+        self.tail = Tail::new(&operations, first, &self.frozen.border, self.batch);
+        self.update = Update::new(optimizer);
+    }
+
+    /// Values that cross the border between the frozen prefix and the trained tail, for one image.
+    pub fn border_len(&self) -> usize {
+        self.frozen.border.len()
+    }
+
+    /// Runs one preprocessed picture (HWC, −1 to 1) through the frozen prefix: what crosses the border.
+    /// It does not change within a phase, whatever is trained.
+    pub fn border(&self, picture: &[f32], out: &mut [f32]) {
+        self.frozen.forward(self.level, &self.layers, picture, out);
+    }
+
+    /// The backbone's output before pooling for one picture, HWC.
+    pub fn features(&self, picture: &[f32], out: &mut [f32]) {
+        backbone_output(self.level, &self.layers, picture, out);
+    }
+
+    /// One step: forward, backward and the optimizer, for images whose borders are `rows`.
+    ///
+    /// # Panics
+    /// If there are more images than a batch holds, or lengths do not fit.
+    pub fn train_batch(
+        &mut self,
+        rows: &[f32],
+        examples: &Examples<'_>,
+        losses: &mut [f32],
+        logits: &mut [f32],
+    ) {
+        let images = examples.labels.len();
+        self.pool(images, rows);
+        let used = images * self.pooled.len() / self.batch;
+        self.head.train(
+            self.level,
+            &self.pooled[..used],
+            examples,
+            &mut self.pass,
+            losses,
+            logits,
+        );
+        self.update.next_step();
+        if matches!(self.frozen.border, Border::Activations(_)) {
+            let dpooled = &mut self.dpooled[..used];
+            self.head.input_gradient(self.level, &self.pass, dpooled);
+            self.tail
+                .backward(self.level, &mut self.layers, images, dpooled, &self.update);
+        }
+        self.head.update(self.level, &self.update);
+    }
+
+    /// Losses and logits of images whose borders are `rows`.
+    ///
+    /// # Panics
+    /// If there are more images than a batch holds, or lengths do not fit.
+    pub fn evaluate_batch(
+        &mut self,
+        rows: &[f32],
+        labels: &[u32],
+        losses: &mut [f32],
+        logits: &mut [f32],
+    ) {
+        self.pool(labels.len(), rows);
+        let used = labels.len() * self.pooled.len() / self.batch;
+        self.head.logits(self.level, &self.pooled[..used], logits);
+        let mut dlogits = vec![0.0; logits.len()];
+        self.head.losses(logits, labels, losses, &mut dlogits);
+    }
+
+    /// A copy of the parameters as they are.
+    pub fn parameters(&self) -> Parameters {
+        let mut parameters = self.parameters.clone();
+        let values = self
+            .layers
+            .iter()
+            .flat_map(|layer| layer.tensors.iter())
+            .chain([&self.head.kernel, &self.head.bias]);
+        for (tensor, values) in parameters.tensors.iter_mut().zip(values) {
+            tensor.values.clone_from(values);
+        }
+        parameters
+    }
+
+    /// Name and flat index of the first parameter, else of the first element of optimizer state, that is
+    /// not finite.
+    pub fn first_non_finite(&self) -> Option<(String, usize)> {
+        let name = |place: usize| self.parameters.tensors[place].spec.name.clone();
+        let head = self.layers.len() * OPERATION_TENSORS;
+        let bad = |values: &[f32]| values.iter().position(|value| !value.is_finite());
+        let layers = || self.layers.iter().flat_map(|layer| layer.tensors.iter());
+        let parameter = layers()
+            .chain([&self.head.kernel, &self.head.bias])
+            .enumerate()
+            .find_map(|(place, values)| Some((name(place), bad(values)?)));
+        let state = || {
+            let of_layers = self.layers.iter().flat_map(|layer| {
+                let kernel = layer.operation.kernel;
+                layer
+                    .states()
+                    .map(move |(place, state)| (kernel + place, state))
+            });
+            let of_head = self.head.states().iter().enumerate();
+            of_layers
+                .chain(of_head.map(|(place, state)| (head + place, state)))
+                .find_map(|(place, state)| Some((name(place), state.first_non_finite()?)))
+        };
+        parameter.or_else(state)
+    }
+
+    /// Gradients of the last step by tensor name; what is frozen has none.
+    pub fn gradients(&self) -> Vec<(String, Vec<f32>)> {
+        let name = |place: usize| self.parameters.tensors[place].spec.name.clone();
+        let mut gradients: Vec<(String, Vec<f32>)> = self
+            .layers
+            .iter()
+            .flat_map(|layer| {
+                let kernel = layer.operation.kernel;
+                layer
+                    .gradients()
+                    .map(move |(place, values)| (kernel + place, values))
+            })
+            .map(|(place, values)| (name(place), values.to_vec()))
+            .collect();
+        let head = self.layers.len() * OPERATION_TENSORS;
+        for (place, values) in self.head.gradients().into_iter().enumerate() {
+            gradients.push((name(head + place), values.to_vec()));
+        }
+        gradients
+    }
+
+    /// Pooled features of a batch.
+    fn pool(&mut self, images: usize, rows: &[f32]) {
+        let used = images * self.pooled.len() / self.batch;
+        let pooled = &mut self.pooled[..used];
+        match self.frozen.border {
+            Border::Pooled(_) => pooled.copy_from_slice(rows),
+            Border::Activations(_) => {
+                self.tail.set_inputs(rows);
+                self.tail.forward(self.level, &self.layers, images, pooled);
+            }
+        }
+    }
+}
