@@ -2,7 +2,10 @@
 
 use std::fmt::Write;
 
+use base64::Engine;
+use base64::prelude::BASE64_STANDARD;
 use goldrun::dataset::drawn;
+use safetensors::SafeTensors;
 use sha2::{Digest, Sha256};
 
 const DOCUMENT: &str = include_str!("../../docs/quickstart.md");
@@ -81,4 +84,38 @@ fn no_target_class_is_among_the_things_that_the_weights_saw() {
     for class in drawn::CLASSES {
         assert!(!drawn::THINGS.contains(&class), "{class}");
     }
+}
+
+/// `recipes/weights/quickstart.safetensors`, as docs/quickstart.md describes it.
+#[test]
+fn shipped_weights_are_small_and_sane() {
+    let path = concat!(
+        env!("CARGO_MANIFEST_DIR"),
+        "/recipes/weights/quickstart.safetensors"
+    );
+    let bytes = fs_err::read(path).unwrap();
+    assert!(bytes.len() < 2_000_000);
+    let file = SafeTensors::deserialize(&bytes).unwrap();
+    let mut tensors = file.tensors();
+    tensors.sort_by(|a, b| a.0.cmp(&b.0));
+    let mut lines = String::new();
+    let mut numbers = 0;
+    for (name, tensor) in &tensors {
+        let shape: Vec<String> = tensor.shape().iter().map(ToString::to_string).collect();
+        let digest = hex(&Sha256::digest(tensor.data()));
+        writeln!(lines, "{digest}  {}  {name}", shape.join("x")).unwrap();
+        for value in tensor.data().as_chunks().0 {
+            let value = f32::from_le_bytes(*value);
+            assert!(value.is_finite(), "{name} holds {value}");
+            let sane = !name.ends_with("moving_variance") || (1e-4..100.0).contains(&value);
+            assert!(sane, "{name} holds {value}");
+            numbers += 1;
+        }
+    }
+    assert_eq!((tensors.len(), numbers), (260, 410_208));
+    let digest = BASE64_STANDARD.encode(Sha256::digest(lines));
+    assert!(
+        DOCUMENT.contains(&format!("t1:{digest}")),
+        "docs/quickstart.md does not name t1:{digest}"
+    );
 }

@@ -92,20 +92,17 @@ def run(name, sets, weights):
     sets = [(fault.get("input", same)(x), y) for x, y in sets]
     sets[0] = (sets[0][0], fault.get("labels", same)(sets[0][1]))
     rates = fault.get("rates", {})
-    phases = {phase: (epochs, rate * rates.get(phase, 1)) for phase, (epochs, rate) in PHASES.items()}
+    phases = {phase: (epochs, rate * rates.get(phase, 1)) for phase, (epochs, rate) in transfer.PHASES.items()}
     by_class = np.argsort(sets[0][1], kind="stable")
     shuffle = np.random.permutation if fault.get("shuffled", True) else lambda _: by_class
 
     keras.utils.set_random_seed(SEED)
     network.reset()
-    transfer.PHASES = phases
     optimizers = {"head": keras.optimizers.Adam(), "fine": keras.optimizers.RMSprop()}
     augmented = fault.get("augmented", True)
     steps = {phase: transfer.step_of(network, phase, optimizers[phase], augmented) for phase in phases}
-    transfer.show(name, transfer.train(steps, optimizers, sets, transfer.evaluator(network), shuffle))
-
-
-PHASES = transfer.PHASES
+    evaluate = transfer.evaluator(network)
+    transfer.show(name, transfer.train(steps, optimizers, sets, evaluate, phases, shuffle))
 
 
 def main():

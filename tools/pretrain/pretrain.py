@@ -6,8 +6,8 @@ Without --from the first round: easy pictures, then hard ones. With --from the s
 backbone of the first one and a fresh classifier on three times as many hard pictures. PICTURES holds
 easy.rgb (9000), hard.rgb (59400) and hard-validation.rgb (1080), written by
 `cargo run --release --example draw`, seed 1; see README.md beside this file. A round takes about
-seven minutes on two cores. TensorFlow adds in no fixed order across threads, so that another run gives other
-weights of the same quality, not the same bits: the weights are an artifact with a digest.
+seven minutes on two cores. TensorFlow promises no order of additions: another run gives weights of the same
+quality, not surely the same bits, so the weights are an artifact with a digest.
 """
 
 import argparse

@@ -122,12 +122,12 @@ def raw_pixels(train, validation, test):
     print(f"logistic regression on raw pixels: C {best.C}, train/validation/test {scores}", flush=True)
 
 
-def train(steps, optimizers, sets, evaluate, shuffle=np.random.permutation):
+def train(steps, optimizers, sets, evaluate, phases=PHASES, shuffle=np.random.permutation):
     """Both phases from the weights as they stand. Per phase: mean training loss of the first and of the
     last epoch, then loss and accuracy on the validation and on the test pictures."""
     (x, y), validation, test = sets
     found = []
-    for phase, (epochs, rate) in PHASES.items():
+    for phase, (epochs, rate) in phases.items():
         for variable in optimizers[phase].variables:
             variable.assign(tf.zeros_like(variable))
         optimizers[phase].learning_rate = rate
