@@ -1,2 +1,7 @@
 //! The `goldrun` binary.
-fn main() {}
+
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    goldrun::cli::main()
+}

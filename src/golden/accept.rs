@@ -12,7 +12,7 @@ pub enum Refusal {
     #[error("it was made with `--set` or `--seed`, so it is not a run of the recipe as written")]
     Overridden,
     /// An artifact has no pin.
-    #[error("it was made with unpinned artifacts\nhint: `goldrun pin` writes the missing pins")]
+    #[error("it was made with unpinned artifacts (`goldrun pin` writes the missing pins)")]
     Unpinned,
     /// Another engine than ours computed it.
     #[error(
@@ -20,10 +20,10 @@ pub enum Refusal {
     )]
     Engine(String),
     /// The recipe changed since.
-    #[error("the recipe has changed since it was made\nhint: run it again")]
+    #[error("the recipe has changed since it was made (run it again)")]
     OtherRecipe,
     /// The recipe's seed changed since.
-    #[error("its training seed is not the recipe's\nhint: run it again")]
+    #[error("its training seed is not the recipe's (run it again)")]
     OtherSeed,
 }
 

@@ -178,10 +178,11 @@ pub fn exactly(left: &Record, right: &Record) -> Comparison {
     with_golden(right, left, &[])
 }
 
-fn without_golden(now: &Record, published: PublishedOutcome) -> Comparison {
-    let rows = in_order(figures(now).map(|(address, _)| address))
+/// A record that there is nothing to compare with.
+pub fn without_golden(now: &Record, published: PublishedOutcome) -> Comparison {
+    let rows = figures_in_order(now)
         .into_iter()
-        .map(|address| Row::new(address, None, figure(now, address), Hold::Shown))
+        .map(|(address, figure)| Row::new(address, None, Some(figure), Hold::Shown))
         .collect();
     Comparison {
         verdict: Verdict::NoGolden { published },
@@ -306,7 +307,8 @@ fn published_row(claim: &Published, now: &Record) -> Row {
     }
 }
 
-fn published_outcome(rows: &[Row]) -> PublishedOutcome {
+/// What became of the published figures that have a tolerance.
+pub fn published_outcome(rows: &[Row]) -> PublishedOutcome {
     let mut judged = rows.iter().filter(|row| row.hold != Hold::Shown).peekable();
     if judged.peek().is_none() {
         PublishedOutcome::None
@@ -376,6 +378,13 @@ pub fn tolerance_words(tolerance: Tolerance) -> String {
         Some(Better::Higher) => format!("-{abs}"),
         Some(Better::Lower) => format!("+{abs}"),
     }
+}
+
+/// The figures of a record in the order of the run.
+pub fn figures_in_order(record: &Record) -> Vec<(&Address, f64)> {
+    let mut figures: Vec<(&Address, f64)> = figures(record).collect();
+    figures.sort_by_key(|(address, _)| (Place::of(address).rank(), *address));
+    figures
 }
 
 fn figures(record: &Record) -> impl Iterator<Item = (&Address, f64)> {

@@ -30,6 +30,11 @@ impl Store {
         }
     }
 
+    /// Recipes whose goldens are inside the binary.
+    pub fn shipped_names() -> impl Iterator<Item = &'static str> {
+        SHIPPED.iter().map(|(name, _)| *name)
+    }
+
     /// File of the golden of a recipe.
     pub fn path(&self, recipe: &str) -> PathBuf {
         self.folder.join(format!("{recipe}.toml"))

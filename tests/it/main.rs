@@ -8,12 +8,15 @@
 #![allow(clippy::format_push_string)]
 
 mod artifacts;
+mod cli;
 mod dataset;
 mod decode;
 mod drawn;
 mod engine;
+mod golden;
 mod kernels;
 mod layering;
 mod randomness;
 mod recipes;
 mod server;
+mod support;

@@ -1,11 +1,13 @@
 //! The network as a table, in the manner of Keras' `summary`.
 
+use serde::Serialize;
+
 use super::Style;
 use super::numbers::count;
 use super::table::{Side, Table};
 
 /// A layer.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Layer {
     /// Keras' name.
     pub name: String,

@@ -1,0 +1,193 @@
+//! The command line as it was written: no look at files or at the machine happens here.
+
+use std::num::NonZeroUsize;
+use std::path::PathBuf;
+
+use clap::{Args, Parser, Subcommand, ValueEnum};
+
+use super::exit::HELP;
+
+/// Runs declarative ML recipes and holds the result to a golden record.
+#[derive(Debug, Parser)]
+#[command(name = "goldrun", version, after_help = HELP, subcommand_required = true, arg_required_else_help = true)]
+pub struct Arguments {
+    /// What to do.
+    #[command(subcommand)]
+    pub command: Command,
+    /// What holds for every command.
+    #[command(flatten)]
+    pub global: Global,
+}
+
+/// A command.
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// List every recipe with its golden's state
+    List,
+    /// Show a resolved recipe, its splits, its network and what each phase trains; trains nothing
+    Show(Show),
+    /// Download, verify and extract a recipe's artifacts
+    Fetch(OneRecipe),
+    /// Run a recipe and write runs/<recipe>/<run-id>/
+    Run(OneRecipe),
+    /// Run recipes and hold them to their goldens and published figures
+    Check(Check),
+    /// Make a run the golden of its recipe, after showing what changes
+    Accept(Accept),
+    /// Compare two runs, or a run and a golden
+    Diff(Diff),
+    /// Compute the missing pins of a recipe's artifacts and write them into it
+    Pin(OneRecipe),
+    /// Show what this machine has and what would be used
+    Doctor,
+}
+
+/// A command on one recipe.
+#[derive(Debug, Args)]
+pub struct OneRecipe {
+    /// Path or name of a recipe
+    pub recipe: String,
+}
+
+/// `show`.
+#[derive(Debug, Args)]
+pub struct Show {
+    /// Path or name of a recipe
+    pub recipe: String,
+}
+
+/// `check`.
+#[derive(Debug, Args)]
+pub struct Check {
+    /// Paths or names of recipes
+    #[arg(required = true, value_name = "RECIPE")]
+    pub recipes: Vec<String>,
+}
+
+/// `accept`.
+#[derive(Debug, Args)]
+pub struct Accept {
+    /// Path or name of a recipe
+    pub recipe: String,
+    /// The run to accept [default: the latest one]
+    #[arg(long, value_name = "ID")]
+    pub run: Option<String>,
+}
+
+/// `diff`.
+#[derive(Debug, Args)]
+pub struct Diff {
+    /// A run's folder or id, a record file, a golden file, or a recipe's name for its golden
+    pub a: String,
+    /// The other one
+    pub b: String,
+}
+
+/// Options of every command.
+#[derive(Clone, Debug, Default, Args)]
+#[expect(clippy::struct_excessive_bools, reason = "each is a switch of its own")]
+#[command(next_help_heading = "Options of every command")]
+pub struct Global {
+    /// Change a key of the recipe, typed as in TOML: --set phase.0.epochs=2 (repeatable)
+    #[arg(long, global = true, value_name = "KEY=VALUE")]
+    pub set: Vec<String>,
+    /// Use another training seed; splits and drawn pictures stay
+    #[arg(long, global = true, value_name = "N")]
+    pub seed: Option<u64>,
+    /// Where to compute
+    #[arg(long, global = true, value_enum, default_value_t)]
+    pub device: DeviceName,
+    /// Who computes: our own arithmetic, or stock candle (slow, for comparison)
+    #[arg(long, global = true, value_enum, default_value_t)]
+    pub engine: EngineName,
+    /// Number of threads; changes no bit [default: all]
+    #[arg(long, global = true, value_name = "N")]
+    pub threads: Option<NonZeroUsize>,
+    /// Instruction set of the kernels; changes no bit
+    #[arg(long, global = true, value_enum, default_value_t)]
+    pub simd: Simd,
+    /// Folder to look for artifacts in before the network (repeatable)
+    #[arg(
+        long,
+        global = true,
+        value_name = "DIR",
+        help = "Folder to look for artifacts in before the network (repeatable) [env: GOLDRUN_ARTIFACTS]"
+    )]
+    pub artifacts: Vec<PathBuf>,
+    /// Never use the network
+    #[arg(long, global = true)]
+    pub offline: bool,
+    /// Use no derived cache and no earlier run
+    #[arg(long, global = true)]
+    pub fresh: bool,
+    /// Check in spite of artifacts without a pin; the verdict is marked with it
+    #[arg(long, global = true)]
+    pub allow_unpinned: bool,
+    /// Write data as JSON on stdout and nothing else there
+    #[arg(long, global = true)]
+    pub json: bool,
+    /// Say only results, warnings and errors
+    #[arg(long, short, global = true)]
+    pub quiet: bool,
+}
+
+/// `--device`.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
+pub enum DeviceName {
+    /// The best that is there
+    #[default]
+    Auto,
+    /// The processor
+    Cpu,
+    /// An NVIDIA GPU
+    Cuda,
+}
+
+/// `--engine`.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
+pub enum EngineName {
+    /// Our own, with defined arithmetic
+    #[default]
+    Native,
+    /// Stock candle layers
+    Candle,
+}
+
+/// `--simd`.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
+pub enum Simd {
+    /// The widest that is there
+    #[default]
+    Auto,
+    /// Plain Rust
+    Scalar,
+    /// 8 lanes
+    Avx2,
+    /// 16 lanes
+    Avx512,
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory;
+
+    use super::*;
+
+    #[test]
+    fn the_definition_is_sound() {
+        Arguments::command().debug_assert();
+    }
+
+    #[test]
+    fn global_options_stand_before_or_after_the_command() {
+        for line in [
+            ["goldrun", "--seed", "7", "run", "quickstart"],
+            ["goldrun", "run", "quickstart", "--seed", "7"],
+        ] {
+            assert_eq!(
+                Arguments::try_parse_from(line).unwrap().global.seed,
+                Some(7)
+            );
+        }
+    }
+}

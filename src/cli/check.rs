@@ -1,0 +1,289 @@
+//! `goldrun check`: run recipes and hold them to their goldens and published figures.
+
+use anyhow::anyhow;
+use serde::Serialize;
+
+use super::arguments::EngineName;
+use super::exit::{Exit, Failure};
+use super::run::pin_advice;
+use super::session::{Session, unpinned};
+use super::{interrupt, output, report, runs};
+use crate::golden::accept::refusals;
+use crate::golden::compare::{
+    Comparison, Hold, PublishedOutcome, Row, Verdict, compare, published_outcome, tolerance_words,
+};
+use crate::recipe::Recipe;
+use crate::record::Record;
+use crate::report::terminal::verdict;
+use crate::run::{self, Outcome};
+
+/// A verdict as data.
+#[derive(Debug, Serialize)]
+struct Checked {
+    recipe: String,
+    verdict: &'static str,
+    /// What became of the published figures: `held`, `failed` or none.
+    published_figures: Option<&'static str>,
+    exit_code: u8,
+    marks: Vec<String>,
+    reasons: Vec<String>,
+    first_parting: Option<String>,
+    facts_same: usize,
+    facts: usize,
+    figures: Vec<Figure>,
+    published: Vec<Figure>,
+    unpinned: Vec<Unpinned>,
+    run: String,
+    folder: String,
+}
+
+/// A recipe of the command line as data.
+#[derive(Debug, Serialize)]
+#[serde(untagged)]
+enum Entry {
+    /// It has a verdict.
+    Checked(Box<Checked>),
+    /// It could not be checked.
+    Failed {
+        recipe: String,
+        exit_code: u8,
+        error: String,
+    },
+}
+
+/// A figure beside what it is held to.
+#[derive(Debug, Serialize)]
+pub struct Figure {
+    #[serde(rename = "figure")]
+    address: String,
+    expected: Option<f64>,
+    now: Option<f64>,
+    difference: Option<f64>,
+    tolerance: Option<String>,
+    verdict: &'static str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    source: Option<String>,
+}
+
+impl From<&Row> for Figure {
+    fn from(row: &Row) -> Self {
+        Self {
+            address: row.address.to_string(),
+            expected: row.expected,
+            now: row.now,
+            difference: row.difference(),
+            tolerance: match row.hold {
+                Hold::Exactly => Some("exact".to_owned()),
+                Hold::Within(tolerance) => Some(tolerance_words(tolerance)),
+                Hold::Shown => None,
+            },
+            verdict: row.standing.word(),
+            source: row.source.clone(),
+        }
+    }
+}
+
+/// What was seen of an unpinned artifact.
+#[derive(Debug, Serialize)]
+struct Unpinned {
+    role: String,
+    sha256: Option<String>,
+    content: String,
+}
+
+/// Checks recipes one after another; the worst exit code wins.
+pub fn check(session: &Session, recipes: &[String]) -> Result<Exit, Failure> {
+    if session.options.engine == EngineName::Candle {
+        return Err(Failure::wrong(anyhow!(
+            "`check` takes no `--engine candle`: its arithmetic is not defined, so no golden can hold it\n\
+             hint: `goldrun run RECIPE --engine candle`, then `goldrun diff`"
+        )));
+    }
+    let mut worst = Exit::Good;
+    let mut summary = Vec::new();
+    let mut data = Vec::new();
+    for written in recipes {
+        let exit = match one(session, written) {
+            Ok(checked) => {
+                summary.push(format!("{}: {}", checked.recipe, checked.verdict));
+                let exit = checked.exit;
+                data.push(Entry::Checked(Box::new(checked.data)));
+                exit
+            }
+            Err(failure) => {
+                session.clear();
+                summary.push(format!("{written}: error"));
+                let exit = report(&failure);
+                data.push(Entry::Failed {
+                    recipe: written.clone(),
+                    exit_code: exit.code(),
+                    error: failure.to_string(),
+                });
+                exit
+            }
+        };
+        worst = worst.worse(exit);
+        if interrupt::happened() {
+            worst = Exit::Interrupted;
+            break;
+        }
+    }
+    if session.options.json {
+        output::json(&data).map_err(Failure::failed)?;
+    } else if recipes.len() > 1 {
+        output::data(&format!("\n{}\n", summary.join("\n")));
+    }
+    Ok(worst)
+}
+
+/// One recipe's verdict.
+struct Ended {
+    recipe: String,
+    verdict: &'static str,
+    exit: Exit,
+    data: Checked,
+}
+
+fn one(session: &Session, written: &str) -> Result<Ended, Failure> {
+    let recipe = session.load(written)?.recipe;
+    // Before the run: a damaged golden should not cost one.
+    let golden = session.goldens.load(&recipe.name)?;
+    let open = unpinned(&recipe);
+    if !open.is_empty() && !session.options.allow_unpinned {
+        return Err(Failure::new(
+            Exit::Artifact,
+            anyhow!(
+                "recipe `{}` has no pin for {}: what is checked must be known to be the same\n\
+                 hint: `goldrun pin {written}` writes the pins; `--allow-unpinned` checks without them",
+                recipe.name,
+                open.join(", ")
+            ),
+        ));
+    }
+    let request = session.request(recipe)?;
+    let outcome = run::run(&request, &session.observer())?;
+    let recipe = &request.recipe;
+    let golden = golden.as_ref().map(|golden| &golden.record);
+    let comparison = compare(&outcome.record, golden, recipe);
+    let pending = keep_pending(session, &recipe.name, &comparison, &outcome)?;
+    let marks: Vec<String> = outcome
+        .unpinned
+        .iter()
+        .map(|artifact| format!("unpinned {}", artifact.role))
+        .collect();
+    let exit = Exit::of_verdict(comparison.verdict);
+    if !session.options.json {
+        tell(
+            session,
+            recipe,
+            &outcome.record,
+            &comparison,
+            &marks,
+            pending,
+        );
+        output::data(&pin_advice(&recipe.name, &outcome));
+    }
+    Ok(Ended {
+        recipe: recipe.name.clone(),
+        verdict: comparison.verdict.words(),
+        exit,
+        data: data(&recipe.name, comparison, marks, &outcome, exit),
+    })
+}
+
+/// Keeps a record that is not as recorded beside the golden, and removes an old one when all is well.
+fn keep_pending(
+    session: &Session,
+    recipe: &str,
+    comparison: &Comparison,
+    outcome: &Outcome,
+) -> Result<bool, Failure> {
+    match comparison.verdict {
+        Verdict::Identical | Verdict::WithinTolerance => {
+            session.goldens.remove_pending(recipe)?;
+            Ok(false)
+        }
+        Verdict::Differs | Verdict::NoGolden { .. } => {
+            session.goldens.save_pending(recipe, &outcome.record)?;
+            Ok(true)
+        }
+    }
+}
+
+fn tell(
+    session: &Session,
+    recipe: &Recipe,
+    record: &Record,
+    comparison: &Comparison,
+    marks: &[String],
+    pending: bool,
+) {
+    let style = session.style;
+    if session.options.quiet {
+        output::data(&verdict::verdict_line(
+            &recipe.name,
+            comparison,
+            marks,
+            style,
+        ));
+        return;
+    }
+    if pending {
+        let path = session.goldens.pending_path(&recipe.name);
+        let path = path.strip_prefix(&session.root).unwrap_or(&path);
+        let is_fit = refusals(record, &recipe.fingerprint(), recipe.seed).is_empty();
+        let advice = if is_fit {
+            format!("; `goldrun accept {}` makes it the golden", recipe.name)
+        } else {
+            String::new()
+        };
+        output::line(&format!(
+            "note: the record is kept as {}{advice}",
+            path.display()
+        ));
+    }
+    output::data(&verdict::report(&recipe.name, comparison, marks, style));
+}
+
+fn data(
+    recipe: &str,
+    comparison: Comparison,
+    marks: Vec<String>,
+    outcome: &Outcome,
+    exit: Exit,
+) -> Checked {
+    Checked {
+        recipe: recipe.to_owned(),
+        verdict: comparison.verdict.words(),
+        published_figures: outcome_word(published_outcome(&comparison.published)),
+        exit_code: exit.code(),
+        marks,
+        reasons: comparison.reasons,
+        first_parting: comparison
+            .parting
+            .map(|parting| parting.address.to_string()),
+        facts_same: comparison.facts_same,
+        facts: comparison.facts,
+        figures: comparison.rows.iter().map(Figure::from).collect(),
+        published: comparison.published.iter().map(Figure::from).collect(),
+        unpinned: outcome
+            .unpinned
+            .iter()
+            .map(|artifact| Unpinned {
+                role: artifact.role.clone(),
+                sha256: artifact.sha256.clone(),
+                content: artifact.content.clone(),
+            })
+            .collect(),
+        run: runs::id(&outcome.folder),
+        folder: outcome.folder.display().to_string(),
+    }
+}
+
+const fn outcome_word(outcome: PublishedOutcome) -> Option<&'static str> {
+    match outcome {
+        PublishedOutcome::None => None,
+        PublishedOutcome::Held => Some("held"),
+        PublishedOutcome::Failed => Some("failed"),
+    }
+}

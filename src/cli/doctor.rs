@@ -1,0 +1,166 @@
+//! `goldrun doctor`: what this machine has and what would be used.
+
+use std::path::{Path, PathBuf};
+
+use serde::Serialize;
+
+use super::exit::{Exit, Failure};
+use super::output;
+use super::session::{Session, level};
+use crate::golden::store::Store;
+use crate::kernels::Level;
+use crate::recipe;
+use crate::report::terminal::numbers;
+use crate::report::terminal::table::{Side, Table};
+
+/// Folders in which a CUDA driver's library is looked for beside those of `LD_LIBRARY_PATH`.
+const DRIVER_FOLDERS: [&str; 7] = [
+    "/usr/lib/x86_64-linux-gnu",
+    "/usr/lib/aarch64-linux-gnu",
+    "/usr/lib64",
+    "/usr/lib",
+    "/usr/local/cuda/compat",
+    "/usr/local/nvidia/lib64",
+    "/usr/lib/wsl/lib",
+];
+
+/// The CUDA driver's library.
+const DRIVER_LIBRARY: &str = "libcuda.so.1";
+
+/// What was found, as data.
+#[derive(Debug, Serialize)]
+struct Findings {
+    version: &'static str,
+    cpu: String,
+    simd_available: Vec<&'static str>,
+    simd_used: &'static str,
+    threads: usize,
+    cuda_driver: Option<PathBuf>,
+    device_used: &'static str,
+    project: PathBuf,
+    cache: PathBuf,
+    cache_bytes: u64,
+    artifact_folders: Vec<PathBuf>,
+    shipped_recipes: Vec<String>,
+    shipped_goldens: Vec<String>,
+}
+
+/// Looks around.
+pub fn doctor(session: &Session) -> Result<Exit, Failure> {
+    let used = level(session.options.simd)?.unwrap_or_else(Level::detect);
+    let nowhere = Path::new("");
+    let shipped_recipes: Vec<String> = recipe::list(nowhere)
+        .into_iter()
+        .map(|found| found.name)
+        .collect();
+    let available = std::thread::available_parallelism().map_or(1, usize::from);
+    let findings = Findings {
+        version: env!("CARGO_PKG_VERSION"),
+        cpu: cpu_name(),
+        simd_available: Level::available().into_iter().map(Level::word).collect(),
+        simd_used: used.word(),
+        threads: session.options.threads.map_or(available, usize::from),
+        cuda_driver: cuda_driver(),
+        device_used: "cpu",
+        project: session.root.clone(),
+        cache_bytes: size(&session.artifacts.cache),
+        cache: session.artifacts.cache.clone(),
+        artifact_folders: session.artifacts.folders.clone(),
+        shipped_goldens: Store::shipped_names().map(str::to_owned).collect(),
+        shipped_recipes,
+    };
+    if session.options.json {
+        output::json(&findings).map_err(Failure::failed)?;
+    } else {
+        output::data(&text(&findings, session));
+    }
+    Ok(Exit::Good)
+}
+
+fn text(findings: &Findings, session: &Session) -> String {
+    let mut table = Table::new(&[("what", Side::Left), ("found", Side::Left)]);
+    let mut row = |what: &str, found: String| table.row(vec![what.into(), found.into()]);
+    row("goldrun", findings.version.to_owned());
+    row("cpu", findings.cpu.clone());
+    row(
+        "simd",
+        format!(
+            "{}, used: {}",
+            findings.simd_available.join(", "),
+            findings.simd_used
+        ),
+    );
+    row("threads", findings.threads.to_string());
+    row(
+        "cuda driver",
+        findings
+            .cuda_driver
+            .as_ref()
+            .map_or("none".to_owned(), |path| path.display().to_string()),
+    );
+    row(
+        "device",
+        format!(
+            "{} (this goldrun computes on the CPU only)",
+            findings.device_used
+        ),
+    );
+    row("project", findings.project.display().to_string());
+    row(
+        "cache",
+        format!(
+            "{} ({})",
+            findings.cache.display(),
+            numbers::bytes(findings.cache_bytes)
+        ),
+    );
+    for folder in &findings.artifact_folders {
+        row("artifacts", folder.display().to_string());
+    }
+    row("shipped recipes", findings.shipped_recipes.join(", "));
+    row("shipped goldens", list_or_none(&findings.shipped_goldens));
+    table.render(session.style)
+}
+
+fn list_or_none(names: &[String]) -> String {
+    match names {
+        [] => "none".to_owned(),
+        names => names.join(", "),
+    }
+}
+
+/// The processor's name as Linux knows it.
+fn cpu_name() -> String {
+    let text = fs_err::read_to_string("/proc/cpuinfo").unwrap_or_default();
+    text.lines()
+        .filter_map(|line| line.split_once(':'))
+        .find(|(key, _)| key.trim() == "model name")
+        .map_or_else(
+            || std::env::consts::ARCH.to_owned(),
+            |(_, name)| name.trim().to_owned(),
+        )
+}
+
+/// The driver's library, found without loading it.
+fn cuda_driver() -> Option<PathBuf> {
+    let listed = std::env::var_os("LD_LIBRARY_PATH").unwrap_or_default();
+    std::env::split_paths(&listed)
+        .chain(DRIVER_FOLDERS.map(PathBuf::from))
+        .map(|folder| folder.join(DRIVER_LIBRARY))
+        .find(|library| library.is_file())
+}
+
+/// Bytes of all files below a folder; what cannot be read does not count.
+fn size(folder: &Path) -> u64 {
+    let Ok(entries) = fs_err::read_dir(folder) else {
+        return 0;
+    };
+    entries
+        .filter_map(Result::ok)
+        .map(|entry| match entry.file_type() {
+            Ok(kind) if kind.is_dir() => size(&entry.path()),
+            Ok(kind) if kind.is_file() => entry.metadata().map_or(0, |metadata| metadata.len()),
+            _ => 0,
+        })
+        .sum()
+}

@@ -1,0 +1,168 @@
+//! `goldrun list`: every recipe with its golden's state.
+
+use serde::Serialize;
+
+use super::exit::{Exit, Failure};
+use super::output;
+use super::session::{Session, unpinned};
+use crate::golden::Golden;
+use crate::recipe::{self, Found, Recipe};
+use crate::record::{Address, Fact};
+use crate::report::terminal::Colour;
+use crate::report::terminal::table::{Cell, Side, Table};
+
+/// A recipe in the list.
+#[derive(Debug, Serialize)]
+struct Entry {
+    name: String,
+    title: Option<String>,
+    path: Option<String>,
+    golden: State,
+    pending: bool,
+    unpinned: Vec<String>,
+    /// What is wrong with recipe or golden.
+    problem: Option<String>,
+}
+
+/// State of a recipe's golden.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "kebab-case")]
+enum State {
+    /// There is one, for the recipe as it is.
+    Golden,
+    /// There is one, for another version of the recipe.
+    Outdated,
+    /// There is none, but published figures with a tolerance.
+    PublishedOnly,
+    /// There is none.
+    None,
+    /// The recipe or its golden cannot be read.
+    Unreadable,
+}
+
+impl State {
+    const fn words(self) -> &'static str {
+        match self {
+            Self::Golden => "golden",
+            Self::Outdated => "golden of another version",
+            Self::PublishedOnly => "published figures only",
+            Self::None => "no golden",
+            Self::Unreadable => "unreadable",
+        }
+    }
+
+    const fn colour(self) -> Colour {
+        match self {
+            Self::Golden => Colour::Good,
+            Self::Outdated | Self::PublishedOnly => Colour::Notable,
+            Self::None => Colour::Faint,
+            Self::Unreadable => Colour::Bad,
+        }
+    }
+}
+
+/// Lists the recipes of the project and those inside the binary.
+pub fn list(session: &Session) -> Result<Exit, Failure> {
+    session.refuse_changes("list", "it is about recipes as they are written")?;
+    let entries: Vec<Entry> = recipe::list(&session.root)
+        .into_iter()
+        .map(|found| entry(session, found))
+        .collect();
+    if session.options.json {
+        output::json(&entries).map_err(|error| Failure::new(Exit::Failed, error))?;
+        return Ok(Exit::Good);
+    }
+    let mut table = Table::new(&[
+        ("recipe", Side::Left),
+        ("state", Side::Left),
+        ("from", Side::Left),
+        ("title", Side::Left),
+    ]);
+    for entry in &entries {
+        table.row(cells(entry));
+    }
+    output::data(&table.render(session.style));
+    for problem in entries.iter().filter_map(|entry| entry.problem.as_ref()) {
+        output::line(problem);
+    }
+    Ok(Exit::Good)
+}
+
+fn entry(session: &Session, found: Found) -> Entry {
+    let path = found.path.as_ref().map(|path| {
+        let path = path.strip_prefix(&session.root).unwrap_or(path);
+        path.display().to_string()
+    });
+    let written = found
+        .path
+        .as_ref()
+        .map_or(found.name.clone(), |path| path.display().to_string());
+    let read = session
+        .load_as_written(&written)
+        .map_err(|failure| summary(&failure, &found.name))
+        .and_then(|loaded| match session.goldens.load(&loaded.recipe.name) {
+            Ok(golden) => Ok((loaded.recipe, golden)),
+            Err(error) => Err(error.to_string()),
+        });
+    match read {
+        Ok((recipe, golden)) => Entry {
+            golden: state(&recipe, golden.as_ref()),
+            pending: session.goldens.pending_path(&recipe.name).is_file(),
+            unpinned: unpinned(&recipe).into_iter().map(str::to_owned).collect(),
+            name: found.name,
+            title: Some(recipe.title),
+            path,
+            problem: None,
+        },
+        Err(problem) => Entry {
+            name: found.name,
+            title: None,
+            path,
+            golden: State::Unreadable,
+            pending: false,
+            unpinned: Vec::new(),
+            problem: Some(problem),
+        },
+    }
+}
+
+/// The last line of what is wrong with a recipe, which counts the problems.
+fn summary(failure: &Failure, name: &str) -> String {
+    let text = failure.to_string();
+    let last = text.lines().last().unwrap_or_default();
+    format!("{last} (`goldrun show {name}` shows them)")
+}
+
+fn state(recipe: &Recipe, golden: Option<&Golden>) -> State {
+    let fingerprint = Fact::Text(recipe.fingerprint());
+    let of = golden.map(|golden| golden.record.facts.get(&Address::new("recipe.fingerprint")));
+    match of {
+        Some(of) if of == Some(&fingerprint) => State::Golden,
+        Some(_) => State::Outdated,
+        None if recipe
+            .published
+            .iter()
+            .any(|figure| figure.tolerance.is_some()) =>
+        {
+            State::PublishedOnly
+        }
+        None => State::None,
+    }
+}
+
+fn cells(entry: &Entry) -> Vec<Cell> {
+    let mut state = entry.golden.words().to_owned();
+    if entry.pending {
+        state.push_str(", one pending");
+    }
+    if !entry.unpinned.is_empty() {
+        state.push_str(", unpinned ");
+        state.push_str(&entry.unpinned.join(", "));
+    }
+    vec![
+        entry.name.as_str().into(),
+        Cell::painted(state, entry.golden.colour()),
+        entry.path.as_deref().unwrap_or("inside goldrun").into(),
+        entry.title.as_deref().unwrap_or_default().into(),
+    ]
+}

@@ -1,0 +1,92 @@
+//! `goldrun run`: run a recipe and write its run folder.
+
+use std::fmt::Write as _;
+
+use serde::Serialize;
+
+use super::exit::{Exit, Failure};
+use super::output;
+use super::runs;
+use super::session::Session;
+use crate::golden::compare::figures_in_order;
+use crate::record::Record;
+use crate::report::terminal::numbers;
+use crate::report::terminal::table::{Side, Table};
+use crate::run::{self, Outcome};
+
+/// Decimals of the figures that are shown.
+const DECIMALS: usize = 6;
+
+/// A run as data.
+#[derive(Serialize)]
+struct Ran<'a> {
+    recipe: &'a str,
+    run: String,
+    folder: String,
+    #[serde(flatten)]
+    record: &'a Record,
+}
+
+/// Runs a recipe.
+pub fn run(session: &Session, written: &str) -> Result<Exit, Failure> {
+    let loaded = session.load(written)?;
+    let name = loaded.recipe.name.clone();
+    let request = session.request(loaded.recipe)?;
+    let outcome = run::run(&request, &session.observer())?;
+    if session.options.json {
+        output::json(&Ran {
+            recipe: &name,
+            run: runs::id(&outcome.folder),
+            folder: outcome.folder.display().to_string(),
+            record: &outcome.record,
+        })
+        .map_err(Failure::failed)?;
+        return Ok(Exit::Good);
+    }
+    output::data(&summary(session, &outcome));
+    output::data(&pin_advice(&name, &outcome));
+    Ok(Exit::Good)
+}
+
+/// The figures before and after training, and where the rest is.
+fn summary(session: &Session, outcome: &Outcome) -> String {
+    let mut table = Table::new(&[("figure", Side::Left), ("value", Side::Right)]);
+    for (address, figure) in figures_in_order(&outcome.record) {
+        if address.parts().next() != Some("phase") {
+            table.row(vec![
+                address.as_str().into(),
+                numbers::figure(figure, DECIMALS).into(),
+            ]);
+        }
+    }
+    let folder = outcome
+        .folder
+        .strip_prefix(&session.root)
+        .unwrap_or(&outcome.folder);
+    format!(
+        "{}\nwritten to {}\n",
+        table.render(session.style),
+        folder.display()
+    )
+}
+
+/// How to pin what a run saw of its unpinned artifacts; empty if it had none.
+pub fn pin_advice(recipe: &str, outcome: &Outcome) -> String {
+    if outcome.unpinned.is_empty() {
+        return String::new();
+    }
+    let mut advice = String::from("\n");
+    for artifact in &outcome.unpinned {
+        let _ = writeln!(
+            advice,
+            "artifact `{}` has no pin; this run saw",
+            artifact.role
+        );
+        if let Some(sha256) = &artifact.sha256 {
+            let _ = writeln!(advice, "  sha256  = \"{sha256}\"");
+        }
+        let _ = writeln!(advice, "  content = \"{}\"", artifact.content);
+    }
+    let _ = writeln!(advice, "to pin it: goldrun pin {recipe}");
+    advice
+}

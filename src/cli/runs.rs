@@ -1,0 +1,82 @@
+//! Folders of runs: `runs/<recipe>/<run-id>/record.json`.
+
+use std::io::ErrorKind;
+use std::path::{Path, PathBuf};
+use std::time::SystemTime;
+
+use anyhow::anyhow;
+use fs_err as fs;
+
+use super::exit::Failure;
+use crate::record::Record;
+
+/// File of a run's record.
+const RECORD_FILE: &str = "record.json";
+
+/// The id of a run: its folder's name.
+pub fn id(folder: &Path) -> String {
+    folder
+        .file_name()
+        .map_or_else(String::new, |name| name.to_string_lossy().into_owned())
+}
+
+/// The latest run of a recipe that has a record; none if there is none.
+pub fn latest(runs: &Path, recipe: &str) -> Result<Option<PathBuf>, Failure> {
+    let mut latest: Option<(SystemTime, PathBuf)> = None;
+    for folder in folders(&runs.join(recipe))? {
+        let Ok(metadata) = fs::metadata(folder.join(RECORD_FILE)) else {
+            continue;
+        };
+        let when = metadata.modified().map_err(Failure::failed)?;
+        if latest.as_ref().is_none_or(|(before, _)| when > *before) {
+            latest = Some((when, folder));
+        }
+    }
+    Ok(latest.map(|(_, folder)| folder))
+}
+
+/// The run of an id; none if the recipe has none of that id.
+pub fn of_recipe(runs: &Path, recipe: &str, id: &str) -> Option<PathBuf> {
+    let is_name = !id.is_empty() && !id.starts_with('.') && !id.contains(['/', '\\']);
+    let folder = runs.join(recipe).join(id);
+    (is_name && folder.join(RECORD_FILE).is_file()).then_some(folder)
+}
+
+/// The run of an id, of any recipe; none if there is none.
+pub fn find(runs: &Path, id: &str) -> Result<Option<PathBuf>, Failure> {
+    let recipes = folders(runs)?;
+    let names = recipes.iter().map(|recipe| self::id(recipe));
+    Ok(names
+        .into_iter()
+        .find_map(|recipe| of_recipe(runs, &recipe, id)))
+}
+
+/// The record in a run's folder.
+pub fn record(folder: &Path) -> Result<Record, Failure> {
+    record_file(&folder.join(RECORD_FILE))
+}
+
+/// The record in a file.
+pub fn record_file(path: &Path) -> Result<Record, Failure> {
+    let text = fs::read_to_string(path).map_err(Failure::wrong)?;
+    serde_json::from_str(&text)
+        .map_err(|error| Failure::wrong(anyhow!("{} is no record: {error}", path.display())))
+}
+
+/// Folders in a folder, by name; none where there is no such folder.
+fn folders(folder: &Path) -> Result<Vec<PathBuf>, Failure> {
+    let entries = match fs::read_dir(folder) {
+        Ok(entries) => entries,
+        Err(error) if error.kind() == ErrorKind::NotFound => return Ok(Vec::new()),
+        Err(error) => return Err(Failure::failed(error)),
+    };
+    let mut folders = Vec::new();
+    for entry in entries {
+        let path = entry.map_err(Failure::failed)?.path();
+        if path.is_dir() {
+            folders.push(path);
+        }
+    }
+    folders.sort();
+    Ok(folders)
+}

@@ -1,0 +1,239 @@
+//! What a command works with: the command line decided against this machine and this project.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use anyhow::anyhow;
+
+use super::arguments::{DeviceName, EngineName, Global, Simd};
+use super::exit::{Exit, Failure};
+use super::progress::{Progress, Telling};
+use super::{interrupt, output};
+use crate::artifacts::{self, Kind};
+use crate::golden::store::Store;
+use crate::kernels::Level;
+use crate::recipe::{self, Dataset, Model, Recipe};
+use crate::record::{Event, Observer};
+use crate::report::terminal::Style;
+use crate::run::{Device, EngineKind, Request};
+
+/// Environment variable with more folders for artifacts, separated as in `PATH`.
+const ARTIFACT_FOLDERS: &str = "GOLDRUN_ARTIFACTS";
+
+/// Decided options and the means to talk.
+pub struct Session {
+    /// Root of the project: has `recipes/`, `golden/` and `runs/`.
+    pub root: PathBuf,
+    /// Goldens of the project.
+    pub goldens: Store,
+    /// The options as written.
+    pub options: Global,
+    /// Where artifacts are kept and looked for.
+    pub artifacts: artifacts::Options,
+    /// How text on standard output is set.
+    pub style: Style,
+    /// What a person is told while a command goes on.
+    progress: Arc<Progress>,
+    /// Hands every event to `progress`.
+    sink: Box<dyn Fn(Event) + Sync>,
+}
+
+impl Session {
+    /// Decides the options.
+    pub fn new(options: Global) -> Result<Self, Failure> {
+        let here = std::env::current_dir().map_err(Failure::failed)?;
+        let root = recipe::project_root(&here);
+        let telling = match (options.quiet, output::is_watched()) {
+            (true, _) => Telling::Warnings,
+            (false, true) => Telling::Bars,
+            (false, false) => Telling::Lines,
+        };
+        let progress = Arc::new(Progress::new(telling));
+        let told = Arc::clone(&progress);
+        Ok(Self {
+            goldens: Store::new(&root),
+            artifacts: artifacts::Options {
+                cache: artifacts::cache::default_root(),
+                folders: artifact_folders(&options)?,
+                offline: options.offline,
+                fresh: options.fresh,
+            },
+            style: output::style(),
+            progress,
+            sink: Box::new(move |event| told.tell(&event)),
+            root,
+            options,
+        })
+    }
+
+    /// Who is told what happens, and who hands on Ctrl-C.
+    pub fn observer(&self) -> Observer<'_> {
+        Observer::new(&*self.sink, interrupt::flag())
+    }
+
+    /// Removes the progress bars of what ended early.
+    pub fn clear(&self) {
+        self.progress.clear();
+    }
+
+    /// The recipe of a path or a name, with `--set` and `--seed`.
+    pub fn load(&self, written: &str) -> Result<recipe::Loaded, Failure> {
+        let loaded = recipe::load(&recipe::Request {
+            root: self.root.clone(),
+            recipe: written.to_owned(),
+            set: self.options.set.clone(),
+            seed: self.options.seed,
+        })?;
+        Ok(loaded)
+    }
+
+    /// The recipe as it is written, without `--set` and `--seed`.
+    pub fn load_as_written(&self, written: &str) -> Result<recipe::Loaded, Failure> {
+        let loaded = recipe::load(&recipe::Request {
+            root: self.root.clone(),
+            recipe: written.to_owned(),
+            set: Vec::new(),
+            seed: None,
+        })?;
+        Ok(loaded)
+    }
+
+    /// Refuses options that a command cannot heed.
+    pub fn refuse_changes(&self, command: &str, why: &str) -> Result<(), Failure> {
+        let option = match (self.options.set.is_empty(), self.options.seed) {
+            (false, _) => "--set",
+            (true, Some(_)) => "--seed",
+            (true, None) => return Ok(()),
+        };
+        Err(Failure::wrong(anyhow!(
+            "`{command}` takes no `{option}`: {why}"
+        )))
+    }
+
+    /// Folder of all runs.
+    pub fn runs(&self) -> PathBuf {
+        self.root.join("runs")
+    }
+
+    /// What to run.
+    pub fn request(&self, recipe: Recipe) -> Result<Request, Failure> {
+        if self.options.device == DeviceName::Cuda {
+            return Err(Failure::failed(anyhow!(
+                "device `cuda` is not there: this goldrun computes on the CPU only\n\
+                 hint: leave `--device` out; no bit depends on the device"
+            )));
+        }
+        Ok(Request {
+            recipe,
+            artifacts: self.artifacts.clone(),
+            engine: match self.options.engine {
+                EngineName::Native => EngineKind::Native,
+                EngineName::Candle => EngineKind::Candle,
+            },
+            threads: self.options.threads.map(std::num::NonZeroUsize::get),
+            level: level(self.options.simd)?,
+            device: match self.options.device {
+                DeviceName::Auto => Device::Auto,
+                DeviceName::Cpu => Device::Cpu,
+                DeviceName::Cuda => Device::Cuda,
+            },
+            allow_unpinned: self.options.allow_unpinned,
+            runs: self.runs(),
+        })
+    }
+
+    /// Gets an artifact of a recipe.
+    pub fn obtain(
+        &self,
+        recipe: &Recipe,
+        role: &str,
+        options: &artifacts::Options,
+    ) -> Result<artifacts::Obtained, Failure> {
+        let Some(artifact) = recipe.artifacts.get(role) else {
+            return Err(Failure::wrong(anyhow!(
+                "the recipe has no artifact `{role}`"
+            )));
+        };
+        let observer = self.observer();
+        Ok(artifacts::obtain(
+            role,
+            artifact,
+            kind(recipe, role),
+            options,
+            &observer,
+        )?)
+    }
+}
+
+/// What an artifact is used for.
+fn kind(recipe: &Recipe, role: &str) -> Kind {
+    let Model::MobileNetV2 { weights, .. } = &recipe.model;
+    if weights == role {
+        Kind::Weights
+    } else {
+        Kind::Pictures
+    }
+}
+
+/// The artifact with a recipe's pictures; none where they are drawn.
+pub fn pictures(recipe: &Recipe) -> Option<&str> {
+    match &recipe.dataset {
+        Dataset::Folders(folders) => Some(&folders.artifact),
+        Dataset::Drawn(_) => None,
+    }
+}
+
+/// Roles of the artifacts that have neither a byte pin nor a content pin.
+pub fn unpinned(recipe: &Recipe) -> Vec<&str> {
+    recipe
+        .artifacts
+        .iter()
+        .filter(|(_, artifact)| artifact.sha256.is_none() && artifact.content.is_none())
+        .map(|(role, _)| role.as_str())
+        .collect()
+}
+
+/// The asked level, if this machine has it; none for the best.
+pub fn level(simd: Simd) -> Result<Option<Level>, Failure> {
+    let level = match simd {
+        Simd::Auto => return Ok(None),
+        Simd::Scalar => Level::Scalar,
+        Simd::Avx2 => Level::Avx2,
+        Simd::Avx512 => Level::Avx512,
+    };
+    if level.is_available() {
+        return Ok(Some(level));
+    }
+    let available: Vec<&str> = Level::available().into_iter().map(Level::word).collect();
+    Err(Failure::failed(anyhow!(
+        "SIMD level `{}` is not there: this machine has {}\n\
+         hint: leave `--simd` out; no bit depends on it",
+        level.word(),
+        available.join(", ")
+    )))
+}
+
+/// Folders of `--artifacts`, which must be there, then those of the environment.
+fn artifact_folders(options: &Global) -> Result<Vec<PathBuf>, Failure> {
+    let mut folders = Vec::new();
+    for folder in &options.artifacts {
+        if !folder.is_dir() {
+            return Err(Failure::new(
+                Exit::Wrong,
+                anyhow!("--artifacts {}: no such folder", folder.display()),
+            ));
+        }
+        folders.push(folder.clone());
+    }
+    let Some(listed) = std::env::var_os(ARTIFACT_FOLDERS) else {
+        return Ok(folders);
+    };
+    for folder in std::env::split_paths(&listed).filter(|folder| !folder.as_os_str().is_empty()) {
+        if folder.is_dir() {
+            folders.push(folder);
+        } else {
+            tracing::warn!("{ARTIFACT_FOLDERS}: no folder {}", folder.display());
+        }
+    }
+    Ok(folders)
+}

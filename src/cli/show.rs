@@ -1,0 +1,290 @@
+//! `goldrun show`: the resolved recipe, its splits, its network and what each phase trains.
+//!
+//! It neither downloads nor trains: where the pictures are not here yet, it says so.
+
+use std::fmt::Write as _;
+
+use serde::Serialize;
+
+use super::exit::{Exit, Failure};
+use super::output;
+use super::session::{Session, pictures, unpinned};
+use crate::artifacts;
+use crate::dataset::{self, Survey};
+use crate::model::{Network, Trained};
+use crate::recipe::{Phase, Recipe, SplitName};
+use crate::report::terminal::network::{self, Layer};
+use crate::report::terminal::numbers::{count, counted};
+use crate::report::terminal::table::{Side, Table};
+
+/// Classes that are supposed where the pictures are not here: they decide the head only.
+const SUPPOSED_CLASSES: usize = 2;
+
+/// What there is to show, as data.
+#[derive(Debug, Serialize)]
+struct Shown {
+    recipe: String,
+    title: String,
+    path: Option<String>,
+    fingerprint: String,
+    seed: u64,
+    canonical: Vec<String>,
+    unpinned: Vec<String>,
+    classes: Option<Vec<String>>,
+    splits: Option<Vec<Split>>,
+    layers: Vec<Layer>,
+    backbone_parameters: u64,
+    parameters: u64,
+    features: Vec<usize>,
+    phases: Vec<ShownPhase>,
+}
+
+/// A split's size and class balance.
+#[derive(Debug, Serialize)]
+struct Split {
+    #[serde(rename = "split")]
+    name: &'static str,
+    files: usize,
+    class_counts: Vec<u64>,
+}
+
+/// What a phase trains.
+#[derive(Debug, Serialize)]
+struct ShownPhase {
+    name: String,
+    epochs: u32,
+    trainable_parameters: u64,
+    trainable_variables: u64,
+}
+
+/// Shows a recipe.
+pub fn show(session: &Session, written: &str) -> Result<Exit, Failure> {
+    let loaded = session.load(written)?;
+    let recipe = &loaded.recipe;
+    let survey = survey(session, recipe)?;
+    let classes = survey
+        .as_ref()
+        .map_or(SUPPOSED_CLASSES, |survey| survey.classes.len());
+    let network = Network::of(recipe, classes);
+    let trained = recipe
+        .phases
+        .iter()
+        .map(|phase| Trained::of(&network, &phase.train))
+        .collect::<Result<Vec<Trained>, _>>()
+        .map_err(Failure::wrong)?;
+    let path = loaded.path.as_ref().map(|path| {
+        let path = path.strip_prefix(&session.root).unwrap_or(path);
+        path.display().to_string()
+    });
+    let shown = Shown {
+        recipe: recipe.name.clone(),
+        title: recipe.title.clone(),
+        path,
+        fingerprint: recipe.fingerprint(),
+        seed: recipe.seed,
+        canonical: recipe.canonical(),
+        unpinned: unpinned(recipe).into_iter().map(str::to_owned).collect(),
+        splits: survey.as_ref().map(splits),
+        classes: survey.map(|survey| survey.classes),
+        layers: layers(&network, &trained),
+        backbone_parameters: parameters(&network, |layer| layer.is_some()),
+        parameters: parameters(&network, |_| true),
+        features: network.features().to_vec(),
+        phases: recipe
+            .phases
+            .iter()
+            .zip(&trained)
+            .map(shown_phase)
+            .collect(),
+    };
+    if session.options.json {
+        output::json(&shown).map_err(Failure::failed)?;
+    } else {
+        output::data(&text(session, &shown));
+    }
+    Ok(Exit::Good)
+}
+
+/// The splits, if the pictures are here or drawn.
+fn survey(session: &Session, recipe: &Recipe) -> Result<Option<Survey>, Failure> {
+    let options = artifacts::Options {
+        offline: true,
+        ..session.artifacts.clone()
+    };
+    let obtained = match pictures(recipe) {
+        None => None,
+        Some(role) => match session.obtain(recipe, role, &options) {
+            Ok(obtained) => Some(obtained),
+            Err(failure) => {
+                tracing::info!("{failure}");
+                return Ok(None);
+            }
+        },
+    };
+    let survey = dataset::survey(recipe, obtained.as_ref());
+    survey
+        .map(Some)
+        .map_err(|error| Failure::new(Exit::Artifact, error))
+}
+
+fn splits(survey: &Survey) -> Vec<Split> {
+    SplitName::ALL
+        .into_iter()
+        .zip(&survey.splits)
+        .map(|(name, list)| Split {
+            name: name.word(),
+            files: list.len(),
+            class_counts: list.class_counts(),
+        })
+        .collect()
+}
+
+/// The layers of backbone and head, with the phases that train them.
+fn layers(network: &Network, trained: &[Trained]) -> Vec<Layer> {
+    let tensors = network.tensors();
+    let of = |place: Option<usize>| {
+        let own = || {
+            tensors
+                .iter()
+                .enumerate()
+                .filter(move |(_, tensor)| tensor.layer == place)
+        };
+        let parameters = own().map(|(_, tensor)| tensor.len() as u64).sum();
+        let phases = trained.iter().enumerate().filter(|(_, trained)| {
+            own().any(|(tensor, _)| trained.tensors.get(tensor).is_some_and(|trains| *trains))
+        });
+        (parameters, phases.map(|(phase, _)| phase).collect())
+    };
+    let mut layers: Vec<Layer> = network
+        .layers
+        .iter()
+        .enumerate()
+        .map(|(index, layer)| {
+            let (parameters, trained) = of(Some(index));
+            Layer {
+                name: layer.name.clone(),
+                kind: layer.kind.class().to_owned(),
+                shape: layer.shape.to_vec(),
+                parameters,
+                inputs: layer.inputs.clone(),
+                trained,
+            }
+        })
+        .collect();
+    layers.extend(head(network, of(None)));
+    layers
+}
+
+/// The head's layers, which Keras' models name by their class.
+fn head(network: &Network, (parameters, trained): (u64, Vec<usize>)) -> [Layer; 3] {
+    let below = network.layers.len();
+    let [.., channels] = network.features();
+    let layer = |name: &str, kind: &str, width: usize, input: usize| Layer {
+        name: name.to_owned(),
+        kind: kind.to_owned(),
+        shape: vec![width],
+        parameters: 0,
+        inputs: vec![input],
+        trained: Vec::new(),
+    };
+    [
+        layer(
+            "global_average_pooling2d",
+            "GlobalAveragePooling2D",
+            channels,
+            below - 1,
+        ),
+        layer("dropout", "Dropout", channels, below),
+        Layer {
+            parameters,
+            trained,
+            ..layer("dense", "Dense", network.outputs, below + 1)
+        },
+    ]
+}
+
+/// Number of parameters in the tensors whose layer counts.
+fn parameters(network: &Network, counts: impl Fn(Option<usize>) -> bool) -> u64 {
+    let tensors = network.tensors();
+    let counted = tensors.iter().filter(|tensor| counts(tensor.layer));
+    counted.map(|tensor| tensor.len() as u64).sum()
+}
+
+fn shown_phase((phase, trained): (&Phase, &Trained)) -> ShownPhase {
+    ShownPhase {
+        name: phase.name.clone(),
+        epochs: phase.epochs,
+        trainable_parameters: trained.parameters,
+        trainable_variables: trained.variables,
+    }
+}
+
+fn text(session: &Session, shown: &Shown) -> String {
+    let mut text = format!("{}: {}\n", shown.recipe, shown.title);
+    let _ = writeln!(
+        text,
+        "from {}",
+        shown.path.as_deref().unwrap_or("inside goldrun")
+    );
+    let _ = writeln!(
+        text,
+        "fingerprint {}, training seed {}\n",
+        shown.fingerprint, shown.seed
+    );
+    for line in &shown.canonical {
+        let _ = writeln!(text, "{line}");
+    }
+    if !shown.unpinned.is_empty() {
+        let _ = writeln!(text, "\nunpinned: {}", shown.unpinned.join(", "));
+    }
+    text.push('\n');
+    text.push_str(&splits_text(session, shown));
+    text.push('\n');
+    text.push_str(&network::table(&shown.layers, session.style));
+    let features: Vec<String> = shown.features.iter().map(usize::to_string).collect();
+    let _ = writeln!(
+        text,
+        "\nbackbone: {} layers, {} parameters, features {}\nmodel: {} parameters{}",
+        shown.layers.len() - HEAD_LAYERS,
+        count(shown.backbone_parameters),
+        features.join("x"),
+        count(shown.parameters),
+        if shown.splits.is_none() {
+            ", supposing two classes"
+        } else {
+            ""
+        },
+    );
+    for (index, phase) in shown.phases.iter().enumerate() {
+        let _ = writeln!(
+            text,
+            "phase {index}: {}, {}, trains {} parameters in {}",
+            phase.name,
+            counted(u64::from(phase.epochs), "epoch"),
+            count(phase.trainable_parameters),
+            counted(phase.trainable_variables, "variable"),
+        );
+    }
+    text
+}
+
+/// Layers that the head adds.
+const HEAD_LAYERS: usize = 3;
+
+fn splits_text(session: &Session, shown: &Shown) -> String {
+    let (Some(splits), Some(classes)) = (&shown.splits, &shown.classes) else {
+        return format!(
+            "splits: unknown until the pictures are here (goldrun fetch {})\n",
+            shown.recipe
+        );
+    };
+    let mut columns = vec![("split", Side::Left), ("files", Side::Right)];
+    columns.extend(classes.iter().map(|class| (class.as_str(), Side::Right)));
+    let mut table = Table::new(&columns);
+    for split in splits {
+        let mut cells = vec![split.name.into(), count(split.files as u64).into()];
+        cells.extend(split.class_counts.iter().map(|files| count(*files).into()));
+        table.row(cells);
+    }
+    table.render(session.style)
+}

@@ -1,0 +1,351 @@
+//! The command line through the real binary: each exit code provoked, output where it belongs.
+
+use std::process::Stdio;
+use std::time::{Duration, Instant};
+
+use crate::support::{Project, SMALL};
+
+#[test]
+fn help_and_version_are_data_and_a_missing_command_is_wrong() {
+    let project = Project::empty();
+    for option in ["--help", "-h"] {
+        let help = project.goldrun(&[option]).exits(0);
+        for code in ["0 ", "1 ", "2 ", "3 ", "4 ", "5 ", "130 "] {
+            let is_documented = help
+                .stdout
+                .lines()
+                .any(|line| line.trim_start().starts_with(code));
+            assert!(is_documented, "{code} in {}", help.stdout);
+        }
+        assert_eq!(help.stderr, "");
+    }
+    project.goldrun(&["--version"]).exits(0).says("goldrun ");
+    let bare = project.goldrun(&[]).exits(2);
+    assert_eq!(bare.stdout, "");
+}
+
+#[test]
+fn what_is_wrong_with_the_command_line_exits_2() {
+    let project = Project::small();
+    for arguments in [
+        &["frobnicate"][..],
+        &["run"],
+        &["run", "small", "--simd", "mmx"],
+        &["run", "small", "--threads", "0"],
+        &["run", "small", "--frobnicate"],
+        &["check"],
+        &["run", "small", "--artifacts", "nowhere"],
+        &["check", "small", "--engine", "candle"],
+        &["accept", "small", "--seed", "7"],
+        &["accept", "small", "--set", "phase.0.epochs=2"],
+        &["pin", "small", "--set", "phase.0.epochs=2"],
+        &["diff", "small", "nothing"],
+        &["accept", "small", "--run", "nothing"],
+    ] {
+        let ran = project.goldrun(arguments).exits(2);
+        assert_eq!(ran.stdout, "", "{ran:#?}");
+        assert!(ran.stderr.contains("error: "), "{ran:#?}");
+    }
+}
+
+#[test]
+fn what_is_wrong_with_a_recipe_exits_2_and_is_all_said_at_once() {
+    let wrong = SMALL
+        .replacen("epochs = 1", "epochs = \"many\"", 1)
+        .replace("turn =", "trun =");
+    let project = Project::small().file(
+        "recipes/wrong.toml",
+        &wrong.replace("\"small\"", "\"wrong\""),
+    );
+    for command in ["show", "fetch", "run", "check", "accept", "pin"] {
+        let ran = project.goldrun(&[command, "wrong"]).exits(2);
+        assert_eq!(ran.stdout, "");
+        let ran = ran
+            .warns("trun")
+            .warns("epochs = \"many\"")
+            .warns("recipes/wrong.toml:");
+        assert_eq!(ran.stderr.matches("error: ").count(), 3, "{}", ran.stderr);
+    }
+    project
+        .goldrun(&["show", "smal"])
+        .exits(2)
+        .warns("did you mean `small`?");
+    project
+        .goldrun(&["show", "small", "--set", "phase.0.epoch=2"])
+        .exits(2)
+        .warns("epochs");
+}
+
+#[test]
+fn recipes_are_listed_with_the_state_of_their_goldens() {
+    let project = Project::small().file("recipes/broken.toml", "format = 1\n");
+    let listed = project.goldrun(&["list"]).exits(0);
+    let line = |name: &str| {
+        let line = listed
+            .stdout
+            .lines()
+            .find(|line| line.split_whitespace().next() == Some(name));
+        line.unwrap_or_else(|| panic!("no {name} in {}", listed.stdout))
+            .to_owned()
+    };
+    assert!(line("small").contains("no golden, unpinned weights"));
+    assert!(line("broken").contains("unreadable"));
+    assert!(line("quickstart").contains("inside goldrun"));
+    assert!(line("tutorial").contains("published figures only"));
+    assert!(
+        listed.stderr.contains("recipes/broken.toml: "),
+        "{}",
+        listed.stderr
+    );
+
+    let data = project.goldrun(&["list", "--json"]).exits(0).json();
+    let small = data
+        .as_array()
+        .unwrap()
+        .iter()
+        .find(|entry| entry["name"] == "small")
+        .unwrap();
+    assert_eq!(small["golden"], "none");
+    assert_eq!(small["path"], "recipes/small.toml");
+    assert_eq!(small["unpinned"], serde_json::json!(["weights"]));
+}
+
+#[test]
+fn show_trains_nothing_and_tells_splits_layers_and_what_is_trained() {
+    let project = Project::small();
+    let shown = project
+        .goldrun(&["show", "small", "--set", "phase.0.epochs=2"])
+        .exits(0);
+    let shown = shown
+        .says("phase.0.epochs = 2")
+        .says("unpinned: weights")
+        .says("train          40     8    8    8      8       8")
+        .says("backbone: 154 layers, 410,208 parameters, features 1x1x1280")
+        .says("model: 416,613 parameters")
+        .says("phase 0: head, 2 epochs, trains 6,405 parameters in 2 variables")
+        .says("phase 1: fine-tuning, 1 epoch, trains 340,261 parameters in 56 variables");
+    assert_eq!(shown.stderr, "");
+    assert!(!project.path("runs").exists());
+
+    let data = project
+        .goldrun(&["show", "small", "--json"])
+        .exits(0)
+        .json();
+    assert_eq!(data["layers"].as_array().unwrap().len(), 157);
+    assert_eq!(
+        data["splits"][0]["class_counts"],
+        serde_json::json!([8, 8, 8, 8, 8])
+    );
+}
+
+#[test]
+fn show_says_where_splits_cannot_be_known_yet() {
+    let project = Project::empty();
+    project
+        .goldrun(&["show", "tutorial"])
+        .exits(0)
+        .says("splits: unknown until the pictures are here (goldrun fetch tutorial)")
+        .says("model: 2,259,265 parameters, supposing two classes")
+        .says("trains 1,281 parameters in 2 variables")
+        .says("trains 1,862,721 parameters in 56 variables");
+}
+
+#[test]
+fn what_a_machine_or_this_version_does_not_have_exits_4() {
+    let project = Project::pinned();
+    for command in ["run", "check"] {
+        let ran = project
+            .goldrun(&[command, "small", "--device", "cuda"])
+            .exits(4);
+        let ran = ran.warns("device `cuda` is not there").warns("\nhint: ");
+        assert_eq!(ran.stdout, "");
+    }
+}
+
+#[test]
+fn artifacts_that_cannot_be_had_or_are_not_as_pinned_exit_3() {
+    let nowhere = SMALL.replace("\"small\"", "\"nowhere\"").replace(
+        "path = \"weights/quickstart.safetensors\"",
+        "urls = [\"http://127.0.0.1:9/weights\"]\nsize = 10",
+    );
+    let project = Project::small().file("recipes/nowhere.toml", &nowhere);
+    project.goldrun(&["fetch", "nowhere", "--offline"]).exits(3);
+
+    project
+        .goldrun(&["check", "small"])
+        .exits(3)
+        .warns("no pin for weights")
+        .warns("--allow-unpinned");
+
+    project.goldrun(&["pin", "small"]).exits(0);
+    let text = project.read("recipes/small.toml");
+    // Content that was never seen: the digest's first two letters swapped with another.
+    let other: Vec<String> = text
+        .lines()
+        .filter(|line| !line.starts_with("sha256"))
+        .map(|line| match line.split_once("t1:") {
+            Some((key, digest)) => format!(
+                "{key}t1:{}{}",
+                if digest.starts_with("AA") { "BB" } else { "AA" },
+                &digest[2..]
+            ),
+            None => line.to_owned(),
+        })
+        .collect();
+    project.write("recipes/small.toml", &other.join("\n"));
+    for command in ["fetch", "run", "check"] {
+        let ran = project
+            .goldrun(&[command, "small"])
+            .exits(3)
+            .warns("artifact `weights`");
+        assert!(ran.stdout.is_empty(), "{ran:#?}");
+    }
+}
+
+#[test]
+fn pins_are_written_once_and_comments_stay() {
+    let project = Project::small();
+    project
+        .goldrun(&["fetch", "small"])
+        .exits(0)
+        .says("weights   no      t1:");
+    let pinned = project.goldrun(&["pin", "small"]).exits(0);
+    assert!(
+        pinned
+            .stdout
+            .contains("recipes/small.toml: artifact.weights.content = \"t1:"),
+        "{pinned:#?}"
+    );
+    let text = project.read("recipes/small.toml");
+    assert!(text.starts_with("# A recipe of the tests.\n"));
+    assert!(text.contains("[artifact.weights]   # pinned by `goldrun pin`"));
+    assert!(text.contains("sha256 = \""));
+    project
+        .goldrun(&["pin", "small"])
+        .exits(0)
+        .says("nothing to pin");
+    assert_eq!(project.read("recipes/small.toml"), text);
+    project
+        .goldrun(&["fetch", "small"])
+        .exits(0)
+        .says("weights   yes     t1:");
+    let data = project
+        .goldrun(&["fetch", "small", "--json"])
+        .exits(0)
+        .json();
+    assert_eq!(data[0]["pinned"], true);
+}
+
+#[test]
+fn doctor_tells_what_would_be_used() {
+    let project = Project::empty();
+    let found = project
+        .goldrun(&["doctor", "--simd", "scalar", "--threads", "3"])
+        .exits(0);
+    let found = found
+        .says("used: scalar")
+        .says("threads          3")
+        .says("[project]/cache");
+    assert_eq!(found.stderr, "");
+    let data = project.goldrun(&["doctor", "--json"]).exits(0).json();
+    assert_eq!(data["device_used"], "cpu");
+    assert!(
+        data["shipped_recipes"]
+            .as_array()
+            .unwrap()
+            .contains(&"quickstart".into())
+    );
+}
+
+#[test]
+fn ctrl_c_ends_a_run_within_a_second_with_130() {
+    let project = Project::pinned();
+    let long = ["run", "small", "--set", "phase.0.epochs=10000"];
+    let mut child = project
+        .command(&long)
+        .stdout(Stdio::null())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    // Until the first epoch has gone by, so that training goes on.
+    let mut lines = std::io::BufRead::lines(std::io::BufReader::new(child.stderr.take().unwrap()));
+    assert!(
+        lines
+            .by_ref()
+            .map_while(Result::ok)
+            .any(|line| line.starts_with("epoch 1/"))
+    );
+    let pressed = Instant::now();
+    interrupt(child.id());
+    let status = child.wait().unwrap();
+    assert!(
+        pressed.elapsed() < Duration::from_secs(1),
+        "{:?}",
+        pressed.elapsed()
+    );
+    assert_eq!(status.code(), Some(130));
+}
+
+/// Nobody reads standard error here, as in a terminal that was stopped: that must not hold it up.
+#[test]
+fn ctrl_c_is_worse_than_a_recipe_that_is_wrong() {
+    let project = Project::pinned();
+    let mut child = project
+        .command(&["check", "nope", "small", "--set", "phase.0.epochs=10000"])
+        .stdout(Stdio::null())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let mut lines = std::io::BufRead::lines(std::io::BufReader::new(child.stderr.take().unwrap()));
+    assert!(
+        lines
+            .by_ref()
+            .map_while(Result::ok)
+            .any(|line| line.starts_with("epoch 1/"))
+    );
+    interrupt(child.id());
+    assert_eq!(child.wait().unwrap().code(), Some(130));
+}
+
+/// Presses Ctrl-C for a process.
+fn interrupt(process: u32) {
+    let kill = std::process::Command::new("kill")
+        .args(["-INT", &process.to_string()])
+        .status();
+    assert!(kill.unwrap().success());
+}
+
+#[test]
+fn a_reader_that_goes_away_is_no_error() {
+    let project = Project::small();
+    let mut child = project
+        .command(&["show", "small"])
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    drop(child.stdout.take());
+    let output = child.wait_with_output().unwrap();
+    assert_eq!(output.status.code(), Some(0));
+    assert_eq!(String::from_utf8_lossy(&output.stderr), "");
+}
+
+/// What users read.
+#[test]
+fn help_and_refusals_read_well() {
+    let project = Project::small();
+    let shown: Vec<String> = [
+        &["--help"][..],
+        &["check", "small"],
+        &["check", "small", "--engine", "candle"],
+        &["run", "small", "--device", "cuda"],
+        &["accept", "small"],
+        &["accept", "small", "--seed", "7"],
+        &["diff", "small", "other"],
+        &["frobnicate"],
+    ]
+    .iter()
+    .map(|arguments| project.goldrun(arguments).shown())
+    .collect();
+    insta::assert_snapshot!(shown.join("\n\n"));
+}

@@ -1,0 +1,179 @@
+//! A project in a folder of its own, in which the real binary runs with a cache of its own.
+
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+
+use assert_cmd::cargo::cargo_bin;
+use fs_err as fs;
+
+/// A recipe that runs in a second: few drawn pictures, one epoch a phase, weights without a pin.
+pub const SMALL: &str = r#"# A recipe of the tests.
+format = 1
+name   = "small"
+title  = "A few drawn pictures"
+seed   = 5
+
+[artifact.weights]   # pinned by `goldrun pin`
+path = "weights/quickstart.safetensors"
+
+[dataset.drawn]
+train      = 40
+validation = 20
+test       = 20
+
+[input]
+image_size = [32, 32]
+batch_size = 16
+augment    = [{ flip = "horizontal" }, { rotation = { turn = 0.05, fill = "reflect" } }]
+
+[model.mobilenet_v2]
+alpha   = 0.35
+weights = "weights"
+head    = { dropout = 0.2 }
+
+[[phase]]
+name   = "head"
+epochs = 1
+train  = "head"
+optimizer.adam = { learning_rate = 1e-3 }
+
+[[phase]]
+name   = "fine-tuning"
+epochs = 1
+train  = { from = 100 }
+optimizer.rmsprop = { learning_rate = 1e-4 }
+"#;
+
+/// A project.
+pub struct Project {
+    folder: tempfile::TempDir,
+}
+
+impl Project {
+    /// A project without recipes of its own.
+    pub fn empty() -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        fs::create_dir(folder.path().join("recipes")).unwrap();
+        Self { folder }
+    }
+
+    /// A project with the recipe [`SMALL`] and its weights.
+    pub fn small() -> Self {
+        let project = Self::empty();
+        let weights = "recipes/weights/quickstart.safetensors";
+        fs::create_dir(project.path("recipes/weights")).unwrap();
+        let shipped = Path::new(env!("CARGO_MANIFEST_DIR")).join(weights);
+        fs::copy(shipped, project.path(weights)).unwrap();
+        project.file("recipes/small.toml", SMALL)
+    }
+
+    /// [`Project::small`] with the weights pinned.
+    pub fn pinned() -> Self {
+        let project = Self::small();
+        project.goldrun(&["pin", "small"]).exits(0);
+        project
+    }
+
+    /// Writes a file.
+    pub fn file(self, path: &str, text: &str) -> Self {
+        self.write(path, text);
+        self
+    }
+
+    /// Writes a file.
+    pub fn write(&self, path: &str, text: &str) {
+        let path = self.path(path);
+        fs::create_dir_all(path.parent().unwrap()).unwrap();
+        fs::write(path, text).unwrap();
+    }
+
+    /// The text of a file.
+    pub fn read(&self, path: &str) -> String {
+        fs::read_to_string(self.path(path)).unwrap()
+    }
+
+    /// The path of a file.
+    pub fn path(&self, path: &str) -> PathBuf {
+        self.folder.path().join(path)
+    }
+
+    /// The binary, about to run in this project.
+    pub fn command(&self, arguments: &[&str]) -> Command {
+        let mut command = Command::new(cargo_bin("goldrun"));
+        command
+            .args(arguments)
+            .current_dir(self.folder.path())
+            .env("GOLDRUN_CACHE", self.path("cache"))
+            .env_remove("GOLDRUN_ARTIFACTS")
+            .env_remove("RUST_LOG")
+            .env("COLUMNS", "120")
+            .stdin(Stdio::null());
+        command
+    }
+
+    /// Runs the binary in this project.
+    pub fn goldrun(&self, arguments: &[&str]) -> Ran {
+        let output = self.command(arguments).output().unwrap();
+        let clean = |bytes: &[u8]| {
+            let text = String::from_utf8(bytes.to_vec()).unwrap();
+            text.replace(&self.folder.path().display().to_string(), "[project]")
+        };
+        Ran {
+            arguments: arguments.join(" "),
+            code: output.status.code(),
+            stdout: clean(&output.stdout),
+            stderr: clean(&output.stderr),
+        }
+    }
+}
+
+/// What the binary did.
+#[derive(Debug)]
+pub struct Ran {
+    arguments: String,
+    code: Option<i32>,
+    /// Standard output; the project's folder reads `[project]`.
+    pub stdout: String,
+    /// Standard error; the project's folder reads `[project]`.
+    pub stderr: String,
+}
+
+impl Ran {
+    /// Asserts the exit code.
+    #[track_caller]
+    pub fn exits(self, code: i32) -> Self {
+        assert_eq!(self.code, Some(code), "{self:#?}");
+        self
+    }
+
+    /// Asserts that standard output contains a text.
+    #[track_caller]
+    pub fn says(self, text: &str) -> Self {
+        assert!(self.stdout.contains(text), "no {text:?} in {self:#?}");
+        self
+    }
+
+    /// Asserts that standard error contains a text.
+    #[track_caller]
+    pub fn warns(self, text: &str) -> Self {
+        assert!(self.stderr.contains(text), "no {text:?} in {self:#?}");
+        self
+    }
+
+    /// Standard output as JSON.
+    #[track_caller]
+    pub fn json(&self) -> serde_json::Value {
+        serde_json::from_str(&self.stdout).unwrap_or_else(|error| panic!("{error}: {self:#?}"))
+    }
+
+    /// Standard output, then standard error, for a snapshot.
+    pub fn shown(&self) -> String {
+        format!(
+            "$ goldrun {}\n{}--- stderr, exit code {}\n{}",
+            self.arguments,
+            self.stdout,
+            self.code.unwrap_or(-1),
+            self.stderr
+        )
+    }
+}
