@@ -44,23 +44,21 @@ pub struct Progress {
 #[derive(Default)]
 struct State {
     stages: Vec<StageBar>,
-    epoch: Option<EpochBar>,
+    epoch: Option<LateBar>,
 }
 
-/// A stage and, once it takes long, its bar.
+/// A stage with its bar, which is shown once the stage takes long.
 struct StageBar {
     stage: Stage,
-    total: Option<u64>,
-    since: Instant,
-    bar: Option<ProgressBar>,
+    bar: LateBar,
 }
 
-/// An epoch and, once it takes long, its bar.
-struct EpochBar {
-    title: String,
-    steps: u32,
+/// A bar that counts from the start, so that it can tell what is left, and shows itself later.
+struct LateBar {
+    bar: ProgressBar,
     since: Instant,
-    bar: Option<ProgressBar>,
+    after: Duration,
+    is_shown: bool,
 }
 
 impl Progress {
@@ -103,23 +101,16 @@ impl Progress {
         match event {
             Event::StageStarted { stage, total } => state.stages.push(StageBar {
                 stage: stage.clone(),
-                total: *total,
-                since: Instant::now(),
-                bar: None,
+                bar: LateBar::new(stage_bar(stage, *total), STAGE_BAR_AFTER),
             }),
             Event::StageProgress { stage, done } => {
-                if let Some(entry) = state.stages.iter_mut().find(|entry| entry.stage == *stage) {
-                    entry.advance(*done, &self.bars);
+                let going_on = state.stages.iter_mut().find(|entry| entry.stage == *stage);
+                if let Some(entry) = going_on {
+                    entry.bar.advance(*done, &self.bars);
                 }
             }
             Event::StageFinished { stage, .. } => {
-                state.stages.retain(|entry| {
-                    let is_over = entry.stage == *stage;
-                    if let (true, Some(bar)) = (is_over, &entry.bar) {
-                        bar.finish_and_clear();
-                    }
-                    !is_over
-                });
+                state.stages.retain(|entry| entry.stage != *stage);
             }
             Event::EpochStarted {
                 shown,
@@ -127,12 +118,12 @@ impl Progress {
                 steps,
                 ..
             } => {
-                state.epoch = Some(EpochBar {
-                    title: format!("epoch {}", lines::epoch_number(*shown, *shown_last)),
-                    steps: *steps,
-                    since: Instant::now(),
-                    bar: None,
-                });
+                let title = format!("epoch {}", lines::epoch_number(*shown, *shown_last));
+                let bar = ProgressBar::hidden()
+                    .with_style(style(EPOCH_TEMPLATE))
+                    .with_prefix(title);
+                bar.set_length(u64::from(*steps));
+                state.epoch = Some(LateBar::new(bar, EPOCH_BAR_AFTER));
             }
             Event::Step {
                 done,
@@ -140,14 +131,13 @@ impl Progress {
                 accuracy,
             } => {
                 if let Some(epoch) = &mut state.epoch {
-                    epoch.advance(*done, *loss, *accuracy, &self.bars);
+                    epoch
+                        .bar
+                        .set_message(format!("loss {loss:.4}  accuracy {accuracy:.4}"));
+                    epoch.advance(u64::from(*done), &self.bars);
                 }
             }
-            Event::EpochFinished { .. } => {
-                if let Some(bar) = state.epoch.take().and_then(|epoch| epoch.bar) {
-                    bar.finish_and_clear();
-                }
-            }
+            Event::EpochFinished { .. } => state.epoch = None,
             Event::Note(_)
             | Event::Warning(_)
             | Event::Initial { .. }
@@ -164,62 +154,60 @@ impl Progress {
     }
 }
 
-impl StageBar {
+impl LateBar {
+    fn new(bar: ProgressBar, after: Duration) -> Self {
+        Self {
+            bar,
+            since: Instant::now(),
+            after,
+            is_shown: false,
+        }
+    }
+
     fn advance(&mut self, done: u64, bars: &MultiProgress) {
-        if self.bar.is_none() && self.since.elapsed() >= STAGE_BAR_AFTER {
-            self.bar = Some(bars.add(self.new_bar()));
-        }
-        if let Some(bar) = &self.bar {
-            bar.set_position(done);
-        }
-    }
-
-    fn new_bar(&self) -> ProgressBar {
-        let bar = match self.total {
-            Some(total) => ProgressBar::new(total),
-            None => ProgressBar::no_length(),
-        };
-        bar.with_style(style(self.template()))
-            .with_message(lines::doing(&self.stage))
-            .with_elapsed(self.since.elapsed())
-    }
-
-    /// What the bar looks like: bytes and rate, files, or images.
-    fn template(&self) -> &'static str {
-        match (&self.stage, self.total) {
-            (Stage::Download(_) | Stage::Verify(_), Some(_)) => {
-                "{msg}  {wide_bar}  {decimal_bytes}/{decimal_total_bytes}  {decimal_bytes_per_sec}  {eta} left"
-            }
-            (Stage::Download(_) | Stage::Verify(_), None) => {
-                "{spinner} {msg}  {decimal_bytes}  {decimal_bytes_per_sec}"
-            }
-            (Stage::Extract(_) | Stage::Decode(_), Some(_)) => {
-                "{msg}  {wide_bar}  {human_pos}/{human_len} files  {eta} left"
-            }
-            (Stage::Extract(_) | Stage::Decode(_), None) => "{spinner} {msg}  {human_pos} files",
-            (Stage::Features(_) | Stage::Evaluate(_), Some(_)) => {
-                "{msg}  {wide_bar}  {human_pos}/{human_len} images  {eta} left"
-            }
-            (Stage::Features(_) | Stage::Evaluate(_), None) => {
-                "{spinner} {msg}  {human_pos} images"
-            }
+        self.bar.set_position(done);
+        if !self.is_shown && self.since.elapsed() >= self.after {
+            bars.add(self.bar.clone());
+            self.is_shown = true;
         }
     }
 }
 
-impl EpochBar {
-    fn advance(&mut self, done: u32, loss: f64, accuracy: f64, bars: &MultiProgress) {
-        if self.bar.is_none() && self.since.elapsed() >= EPOCH_BAR_AFTER {
-            let bar = ProgressBar::new(u64::from(self.steps))
-                .with_style(style(EPOCH_TEMPLATE))
-                .with_prefix(self.title.clone())
-                .with_elapsed(self.since.elapsed());
-            self.bar = Some(bars.add(bar));
+impl Drop for LateBar {
+    fn drop(&mut self) {
+        self.bar.finish_and_clear();
+    }
+}
+
+/// The bar of a stage, not shown yet.
+fn stage_bar(stage: &Stage, total: Option<u64>) -> ProgressBar {
+    let bar = ProgressBar::hidden()
+        .with_style(style(stage_template(stage, total.is_some())))
+        .with_message(lines::doing(stage));
+    match total {
+        Some(total) => bar.set_length(total),
+        None => bar.unset_length(),
+    }
+    bar
+}
+
+/// What a stage's bar looks like: bytes and rate, files, or images.
+const fn stage_template(stage: &Stage, has_total: bool) -> &'static str {
+    match (stage, has_total) {
+        (Stage::Download(_) | Stage::Verify(_), true) => {
+            "{msg}  {wide_bar}  {decimal_bytes}/{decimal_total_bytes}  {decimal_bytes_per_sec}  {eta} left"
         }
-        if let Some(bar) = &self.bar {
-            bar.set_message(format!("loss {loss:.4}  accuracy {accuracy:.4}"));
-            bar.set_position(u64::from(done));
+        (Stage::Download(_) | Stage::Verify(_), false) => {
+            "{spinner} {msg}  {decimal_bytes}  {decimal_bytes_per_sec}"
         }
+        (Stage::Extract(_) | Stage::Decode(_), true) => {
+            "{msg}  {wide_bar}  {human_pos}/{human_len} files  {eta} left"
+        }
+        (Stage::Extract(_) | Stage::Decode(_), false) => "{spinner} {msg}  {human_pos} files",
+        (Stage::Features(_) | Stage::Evaluate(_), true) => {
+            "{msg}  {wide_bar}  {human_pos}/{human_len} images  {eta} left"
+        }
+        (Stage::Features(_) | Stage::Evaluate(_), false) => "{spinner} {msg}  {human_pos} images",
     }
 }
 
@@ -242,15 +230,8 @@ mod tests {
         ];
         let mut templates = vec![EPOCH_TEMPLATE];
         for stage in stages {
-            for total in [Some(10), None] {
-                let entry = StageBar {
-                    stage: stage.clone(),
-                    total,
-                    since: Instant::now(),
-                    bar: None,
-                };
-                templates.push(entry.template());
-            }
+            templates.push(stage_template(&stage, true));
+            templates.push(stage_template(&stage, false));
         }
         for template in templates {
             assert!(ProgressStyle::with_template(template).is_ok(), "{template}");
