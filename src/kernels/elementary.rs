@@ -71,31 +71,3 @@ pub fn log1p(t: f32) -> f32 {
     let y = (f * f).mul_add(q, k as f32 * f32::from_bits(LN_2_LOW));
     (k as f32).mul_add(f32::from_bits(LN_2_HIGH), f + y)
 }
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn points() {
-        for (x, bits) in [
-            (-0.5, 0x3F1B_4598),
-            (-1.0, 0x3EBC_5AB2),
-            (-87.5, 0x006C_B2BC),
-            (-100.0, 0x0000_001B),
-            (-104.0, 0),
-            (f32::NEG_INFINITY, 0),
-        ] {
-            assert_eq!(exp_neg(x).to_bits(), bits, "exp {x}");
-        }
-        for (t, bits) in [
-            (1e-8, 0x322B_CC77),
-            (0.25, 0x3E64_7FBE),
-            (1.0, 0x3F31_7218),
-            (9.0, 0x4013_5D8E),
-            (1e6, 0x415D_0C56),
-        ] {
-            assert_eq!(log1p(t).to_bits(), bits, "log1p {t}");
-        }
-    }
-}

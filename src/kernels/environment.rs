@@ -27,6 +27,11 @@ pub fn check() -> Result<(), Changed> {
     unsafe {
         std::arch::asm!("stmxcsr [{}]", in(reg) &raw mut register, options(nostack));
     }
+    judge(register)
+}
+
+#[cfg(target_arch = "x86_64")]
+fn judge(register: u32) -> Result<(), Changed> {
     if register & MXCSR_CONTROL == MXCSR_EXPECTED {
         Ok(())
     } else {
@@ -64,5 +69,21 @@ mod tests {
     #[test]
     fn tests_run_in_the_defined_environment() {
         assert_eq!(super::check(), Ok(()));
+    }
+
+    /// The register itself must not be written: that is undefined behaviour in Rust.
+    #[cfg(target_arch = "x86_64")]
+    #[test]
+    fn control_bits_are_judged_and_flags_are_not() {
+        const FLUSH_TO_ZERO: u32 = 1 << 15;
+        const DENORMALS_ARE_ZERO: u32 = 1 << 6;
+        const ROUND_UP: u32 = 0b10 << 13;
+        const STICKY_FLAGS: u32 = 0x3F;
+        let expected = super::MXCSR_EXPECTED;
+        assert_eq!(super::judge(expected | STICKY_FLAGS), Ok(()));
+        for bit in [FLUSH_TO_ZERO, DENORMALS_ARE_ZERO, ROUND_UP] {
+            let found = u64::from(expected | bit);
+            assert_eq!(super::judge(expected | bit), Err(super::Changed { found }));
+        }
     }
 }

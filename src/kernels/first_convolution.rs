@@ -41,6 +41,16 @@ impl Shape {
         }
     }
 
+    /// The kernels read and write through pointers computed from a shape: it must be one of Keras'.
+    fn check(&self) {
+        assert!(
+            self.height * self.width * self.out_channels > 0,
+            "an empty picture"
+        );
+        let keras = Self::keras(self.height, self.width, self.out_channels);
+        assert_eq!(*self, keras, "a shape that does not fit itself");
+    }
+
     /// Values of a picture.
     pub fn input_len(&self) -> usize {
         self.height * self.width * COLOURS
@@ -66,6 +76,7 @@ impl Shape {
 /// # Panics
 /// If lengths do not fit.
 pub fn forward(level: Level, shape: &Shape, x: &[f32], w: &[f32], bias: &[f32], y: &mut [f32]) {
+    shape.check();
     assert_eq!(x.len(), shape.input_len());
     assert_eq!(y.len(), shape.output_len());
     assert_eq!(w.len(), TAPS * shape.out_channels);
@@ -160,6 +171,7 @@ pub fn weight_gradient(
     slice_images: usize,
     out: &mut [f32],
 ) {
+    shape.check();
     assert_eq!(x.len(), images * shape.input_len());
     assert_eq!(dz.len(), images * shape.output_len());
     assert_eq!(out.len(), TAPS * shape.out_channels);

@@ -20,7 +20,11 @@ pub struct PackedWeights {
 
 impl PackedWeights {
     /// Room for `[k][n]` weights at a level; zeros until packed.
+    ///
+    /// # Panics
+    /// If k or n is zero.
     pub fn new(level: Level, k: usize, n: usize) -> Self {
+        assert!(k > 0 && n > 0, "weights without elements");
         let lanes = lanes_of(level);
         let panel = if n <= lanes {
             lanes

@@ -1,0 +1,397 @@
+//! Every kernel at every level has the bits of its definition, on odd shapes and short last slices.
+
+use goldrun::kernels::optimizer::{Adam, RmsProp, Sgd};
+use goldrun::kernels::pointwise::{Epilogue, PackedWeights};
+use goldrun::kernels::{Level, batch_norm, depthwise, dropout, first_convolution, pointwise, pool};
+use proptest::prelude::*;
+
+use super::Mode::{Activation, Signed};
+use super::definition::{self, Geometry};
+use super::{bits, data};
+
+/// Asserts that `kernel` gives the bits of `expected` at every level.
+fn check(expected: &[f32], kernel: impl Fn(Level) -> Vec<f32>) {
+    for level in Level::available() {
+        let found = kernel(level);
+        assert_eq!(found.len(), expected.len(), "{level:?}");
+        let different = bits(expected)
+            .into_iter()
+            .zip(bits(&found))
+            .position(|(expected, found)| expected != found);
+        if let Some(at) = different {
+            panic!(
+                "{level:?}: element {at} of {} is {:e}, expected {:e}",
+                expected.len(),
+                found[at],
+                expected[at]
+            );
+        }
+    }
+}
+
+/// Channels as networks have them, and such as leave every kind of remainder.
+fn channels() -> impl Strategy<Value = usize> {
+    prop_oneof![
+        1_usize..50,
+        prop::sample::select(vec![1, 3, 5, 8, 16, 17, 24, 32, 40, 48, 56, 72, 96, 112]),
+    ]
+}
+
+/// Pictures of which stride 2 has one padding for both axes.
+fn geometry() -> impl Strategy<Value = Geometry> {
+    (1_usize..15, 1_usize..15, 1_usize..3).prop_map(|(height, width, stride)| Geometry {
+        height,
+        width: if stride == 2 && height % 2 != width % 2 {
+            width + 1
+        } else {
+            width
+        },
+        stride,
+    })
+}
+
+fn packed(level: Level, w: &[f32], k: usize) -> PackedWeights {
+    let mut packed = PackedWeights::new(level, k, w.len() / k);
+    packed.pack(w);
+    packed
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(64))]
+
+    #[test]
+    fn pointwise_forward(rows in 1_usize..41, k in 1_usize..70, n in channels(), epilogue in 0..8, seed in 0_u64..1000) {
+        pointwise_case(rows, k, n, epilogue, seed);
+    }
+
+    #[test]
+    fn pointwise_weights(rows in 1_usize..60, k in channels(), n in channels(), slice in 1_usize..30, cut in 0_usize..112) {
+        weights_case(rows, k, n, slice, cut.min(k));
+    }
+
+    #[test]
+    fn depthwise_all(geometry in geometry(), c in channels(), images in 1_usize..5, slice in 1_usize..4, cut in 0_usize..112) {
+        depthwise_case(geometry, c, images, slice, cut.min(c));
+    }
+
+    #[test]
+    fn first_convolution_all(height in 1_usize..24, width in 1_usize..24, n in channels(), images in 1_usize..4, slice in 1_usize..3) {
+        first_convolution_case(height, width, n, images, slice);
+    }
+
+    #[test]
+    fn folding(k in 1_usize..150, c in channels(), piece in prop::sample::select(vec![9, 64])) {
+        folding_case(k, c, piece);
+    }
+
+    #[test]
+    fn optimizers(n in 1_usize..200, has_momentum: bool, nesterov: bool) {
+        optimizer_case(n, if has_momentum { 0.9 } else { 0.0 }, nesterov);
+    }
+
+    #[test]
+    fn pooling_and_dropout(pixels in 1_usize..40, c in channels()) {
+        pool_case(pixels, c);
+    }
+}
+
+fn pointwise_case(rows: usize, k: usize, n: usize, epilogue: i32, seed: u64) {
+    let x = data(rows * k, seed, Signed);
+    let w = data(k * n, seed + 1, Signed);
+    let start = data(n, seed + 2, Signed);
+    let addend = data(rows * n, seed + 3, Signed);
+    let mask = data(rows * n, seed + 4, Activation);
+    let epilogue = Epilogue {
+        addend: (epilogue & 1 != 0).then_some(&addend),
+        relu6: epilogue & 2 != 0,
+        mask: (epilogue & 4 != 0).then_some(&mask),
+    };
+    let mut expected = definition::product(&x, &w, &start, k);
+    for (at, value) in expected.iter_mut().enumerate() {
+        if epilogue.addend.is_some() {
+            *value += addend[at];
+        }
+        if epilogue.relu6 {
+            *value = definition::relu6(*value);
+        }
+        if epilogue.mask.is_some() {
+            *value = definition::where_active(*value, mask[at]);
+        }
+    }
+    check(&expected, |level| {
+        let mut y = vec![f32::NAN; rows * n];
+        let weights = packed(level, &w, k);
+        pointwise::forward(level, &x, &weights, Some(&start), epilogue, &mut y);
+        y
+    });
+    // The way back: the transpose, from +0.
+    let expected = definition::product(&addend, &definition::transposed(&w, n), &vec![0.0; k], n);
+    check(&expected, |level| {
+        let mut dx = vec![f32::NAN; rows * k];
+        let mut weights = PackedWeights::new(level, n, k);
+        weights.pack_transposed(&w);
+        pointwise::forward(level, &addend, &weights, None, Epilogue::default(), &mut dx);
+        dx
+    });
+}
+
+fn weights_case(rows: usize, k: usize, n: usize, slice: usize, cut: usize) {
+    let x = data(rows * k, 1, Signed);
+    let dz = data(rows * n, 2, Signed);
+    let expected = definition::product_weights(&x, &dz, k, n, slice);
+    check(&expected, |level| {
+        let mut parts = vec![f32::NAN; k * n];
+        let (low, high) = parts.split_at_mut(cut * n);
+        pointwise::weight_gradient(level, &x, &dz, k, n, slice, 0..cut, low);
+        pointwise::weight_gradient(level, &x, &dz, k, n, slice, cut..k, high);
+        parts
+    });
+    check(&definition::column_sums(&dz, n, slice), |level| {
+        let mut sums = vec![f32::NAN; n];
+        pointwise::bias_gradient(level, &dz, n, slice, &mut sums);
+        sums
+    });
+}
+
+fn depthwise_case(geometry: Geometry, c: usize, images: usize, slice: usize, cut: usize) {
+    let shape = depthwise::Shape::keras(geometry.height, geometry.width, c, geometry.stride);
+    let x = data(images * shape.input_len(), 1, Activation);
+    let w = data(9 * c, 2, Signed);
+    let bias = data(c, 3, Signed);
+    let dz = data(images * shape.output_len(), 4, Signed);
+    let image = &x[..shape.input_len()];
+    let gradient = &dz[..shape.output_len()];
+    for has_relu6 in [false, true] {
+        let expected = definition::depthwise(geometry, image, &w, &bias, has_relu6);
+        check(&expected, |level| {
+            let mut y = vec![f32::NAN; shape.output_len()];
+            depthwise::forward(level, &shape, image, &w, &bias, has_relu6, &mut y);
+            y
+        });
+    }
+    let expected = definition::depthwise_input(geometry, gradient, &w, image);
+    check(&expected, |level| {
+        let mut dx = vec![f32::NAN; shape.input_len()];
+        depthwise::input_gradient(level, &shape, gradient, &w, Some(image), &mut dx);
+        dx
+    });
+    let expected = definition::depthwise_weights(geometry, c, &x, &dz, slice);
+    check(&expected, |level| {
+        let mut whole = vec![f32::NAN; 10 * c];
+        for channels in [0..cut, cut..c] {
+            let width = channels.len();
+            let mut part = vec![f32::NAN; 10 * width];
+            let range = channels.clone();
+            depthwise::weight_gradient(level, &shape, images, &x, &dz, slice, range, &mut part);
+            for tap in 0..10 {
+                let target = &mut whole[tap * c..][channels.clone()];
+                target.copy_from_slice(&part[tap * width..][..width]);
+            }
+        }
+        whole
+    });
+}
+
+fn first_convolution_case(height: usize, width: usize, n: usize, images: usize, slice: usize) {
+    let shape = first_convolution::Shape::keras(height, width, n);
+    let geometry = Geometry {
+        height,
+        width,
+        stride: 2,
+    };
+    let x = data(images * shape.input_len(), 1, Signed);
+    let w = data(27 * n, 2, Signed);
+    let bias = data(n, 3, Signed);
+    let dz = data(images * shape.output_len(), 4, Signed);
+    let picture = &x[..shape.input_len()];
+    check(
+        &definition::first_convolution(geometry, picture, &w, &bias),
+        |level| {
+            let mut y = vec![f32::NAN; shape.output_len()];
+            first_convolution::forward(level, &shape, picture, &w, &bias, &mut y);
+            y
+        },
+    );
+    let expected = definition::first_convolution_weights(geometry, n, &x, &dz, slice);
+    check(&expected, |level| {
+        let mut dw = vec![f32::NAN; 27 * n];
+        first_convolution::weight_gradient(level, &shape, images, &x, &dz, slice, &mut dw);
+        dw
+    });
+}
+
+fn folding_case(k: usize, c: usize, piece: usize) {
+    let w = data(k * c, 1, Signed);
+    let [gamma, beta, mean, db] = [2, 3, 4, 7].map(|seed| data(c, seed, Signed));
+    let inverse = data(c, 5, Activation);
+    check(
+        &definition::fold(&w, &gamma, &beta, &mean, &inverse),
+        |level| {
+            let mut folded = vec![f32::NAN; k * c];
+            let mut bias = vec![f32::NAN; c];
+            batch_norm::fold(
+                level,
+                &w,
+                &gamma,
+                &beta,
+                &mean,
+                &inverse,
+                &mut folded,
+                &mut bias,
+            );
+            [folded, bias].concat()
+        },
+    );
+    let gradient = data(k * c, 6, Signed);
+    let expected = definition::fold_gradients(&gradient, &w, &db, &mean, &inverse, &gamma, piece);
+    check(&expected, |level| {
+        let (mut dw, mut dgamma) = (vec![f32::NAN; k * c], vec![f32::NAN; c]);
+        batch_norm::gradients(
+            level,
+            &gradient,
+            &w,
+            &db,
+            &mean,
+            &inverse,
+            &gamma,
+            piece,
+            &mut dw,
+            &mut dgamma,
+        );
+        [dw, dgamma].concat()
+    });
+}
+
+fn optimizer_case(n: usize, momentum: f64, nesterov: bool) {
+    const STEPS: u64 = 3;
+    const RATE: f64 = 0.01;
+    let start = data(n, 1, Signed);
+    let gradients: Vec<Vec<f32>> = (0..STEPS).map(|t| data(n, 2 + t, Signed)).collect();
+
+    let (mut expected, mut powers) = (vec![[0.0; 3]; n], [1.0_f64; 2]);
+    for (state, &w) in expected.iter_mut().zip(&start) {
+        state[0] = w;
+    }
+    for g in &gradients {
+        powers = [powers[0] * 0.9, powers[1] * 0.999];
+        let alpha = (RATE * (1.0 - powers[1]).sqrt() / (1.0 - powers[0])) as f32;
+        for (state, &g) in expected.iter_mut().zip(g) {
+            *state = definition::adam(*state, g, alpha);
+        }
+    }
+    check(&interleaved(&expected), |level| {
+        let mut adam = Adam::new(RATE, 0.9, 0.999, 1e-7);
+        let (mut w, mut m, mut v) = (start.clone(), vec![0.0; n], vec![0.0; n]);
+        for g in &gradients {
+            adam.next_step();
+            adam.update(level, &mut w, g, &mut m, &mut v);
+        }
+        [w, m, v].concat()
+    });
+
+    let mut expected: Vec<[f32; 3]> = start.iter().map(|&w| [w, 0.0, 0.0]).collect();
+    for g in &gradients {
+        for (state, &g) in expected.iter_mut().zip(g) {
+            *state = definition::rmsprop(*state, g, RATE as f32, momentum as f32);
+        }
+    }
+    check(&interleaved(&expected), |level| {
+        let rmsprop = RmsProp::new(RATE, 0.9, momentum, 1e-7);
+        let (mut w, mut v, mut m) = (start.clone(), vec![0.0; n], vec![0.0; n]);
+        for g in &gradients {
+            rmsprop.update(level, &mut w, g, &mut v, &mut m);
+        }
+        [w, v, m].concat()
+    });
+
+    let mut expected: Vec<[f32; 2]> = start.iter().map(|&w| [w, 0.0]).collect();
+    for g in &gradients {
+        for (state, &g) in expected.iter_mut().zip(g) {
+            *state = definition::sgd(*state, g, RATE as f32, momentum as f32, nesterov);
+        }
+    }
+    check(&interleaved(&expected), |level| {
+        let sgd = Sgd::new(RATE, momentum, nesterov);
+        let (mut w, mut m) = (start.clone(), vec![0.0; n]);
+        for g in &gradients {
+            sgd.update(level, &mut w, g, &mut m);
+        }
+        [w, m].concat()
+    });
+}
+
+/// All first members, then all second ones, …
+fn interleaved<const N: usize>(states: &[[f32; N]]) -> Vec<f32> {
+    (0..N)
+        .flat_map(|member| states.iter().map(move |state| state[member]))
+        .collect()
+}
+
+fn pool_case(pixels: usize, c: usize) {
+    let x = data(pixels * c, 1, Activation);
+    let g = data(c, 2, Signed);
+    check(&definition::pool(&x, c), |level| {
+        let mut out = vec![f32::NAN; c];
+        pool::forward(level, &x, pixels, &mut out);
+        out
+    });
+    for mask in [None, Some(x.as_slice())] {
+        let expected: Vec<f32> = (0..pixels * c)
+            .map(|at| {
+                let share = g[at % c] / pixels as f32;
+                mask.map_or(share, |mask| definition::where_active(share, mask[at]))
+            })
+            .collect();
+        check(&expected, |level| {
+            let mut out = vec![f32::NAN; pixels * c];
+            pool::backward(level, &g, pixels, mask, &mut out);
+            out
+        });
+    }
+    let keep: Vec<bool> = (0..c).map(|at| at % 3 != 0).collect();
+    let mut kept = vec![f32::NAN; c];
+    dropout::apply(&g, &keep, 1.25, &mut kept);
+    for at in 0..c {
+        let expected = if keep[at] { g[at] * 1.25 } else { 0.0 };
+        assert_eq!(kept[at].to_bits(), expected.to_bits());
+    }
+}
+
+/// Layers of MobileNetV2 as they are, with more rows than a block and more than one slice.
+#[test]
+fn real_shapes() {
+    pointwise_case(100, 96, 144, 3, 1);
+    pointwise_case(57, 576, 24, 5, 2);
+    pointwise_case(25, 160, 320, 2, 3);
+    pointwise_case(400, 16, 96, 2, 4);
+    weights_case(150, 24, 144, 50, 13);
+    depthwise_case(
+        Geometry {
+            height: 20,
+            width: 20,
+            stride: 2,
+        },
+        48,
+        3,
+        2,
+        16,
+    );
+    first_convolution_case(32, 32, 16, 3, 2);
+}
+
+#[test]
+#[should_panic(expected = "weights packed for another level")]
+fn weights_of_another_level_are_refused() {
+    let Some(&other) = Level::available().get(1) else {
+        panic!("weights packed for another level: nothing to test with one level");
+    };
+    let weights = PackedWeights::new(Level::Scalar, 4, 4);
+    pointwise::forward(
+        other,
+        &[0.0; 4],
+        &weights,
+        None,
+        Epilogue::default(),
+        &mut [0.0; 4],
+    );
+}

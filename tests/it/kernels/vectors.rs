@@ -1,0 +1,317 @@
+//! The vectors of docs/arithmetic.md, read from there: fixed data through a kernel, the hash of the result's bits.
+
+use goldrun::kernels::optimizer::{Adam, RmsProp, Sgd};
+use goldrun::kernels::pointwise::{Epilogue, PackedWeights};
+use goldrun::kernels::{Level, batch_norm, depthwise, elementary, loss, pointwise, pool};
+
+use super::Mode::{Activation, Signed};
+use super::{bits, data, splitmix};
+
+/// FNV-1a over the bits.
+fn hash(parts: &[&[f32]]) -> u64 {
+    parts
+        .iter()
+        .flat_map(|part| part.iter())
+        .fold(0xCBF2_9CE4_8422_2325, |hash, value| {
+            (hash ^ u64::from(value.to_bits())).wrapping_mul(0x0100_0000_01B3)
+        })
+}
+
+/// The hash that docs/arithmetic.md gives for a test.
+fn documented(test: &str) -> u64 {
+    let page = include_str!("../../../docs/arithmetic.md");
+    let row = page
+        .lines()
+        .find(|line| line.starts_with(&format!("| {test} |")))
+        .unwrap_or_else(|| panic!("no test `{test}` in docs/arithmetic.md"));
+    let cells: Vec<&str> = row.trim_matches('|').split('|').map(str::trim).collect();
+    u64::from_str_radix(cells[cells.len() - 1], 16).expect("a hash in the last column")
+}
+
+/// The bits that docs/arithmetic.md gives for a function, in order.
+fn documented_points(function: &str) -> Vec<u32> {
+    let page = include_str!("../../../docs/arithmetic.md");
+    let row = page
+        .lines()
+        .find(|line| line.starts_with(&format!("| {function}")))
+        .unwrap_or_else(|| panic!("no function `{function}` in docs/arithmetic.md"));
+    row.rsplit('|')
+        .nth(1)
+        .expect("a column of points")
+        .split([' ', ',', ';'])
+        .filter(|word| word.len() == 8)
+        .map(|word| u32::from_str_radix(word, 16).expect("bits"))
+        .collect()
+}
+
+fn packed(level: Level, k: usize, n: usize, w: &[f32]) -> PackedWeights {
+    let mut packed = PackedWeights::new(level, k, n);
+    packed.pack(w);
+    packed
+}
+
+#[test]
+fn vectors_of_pointwise() {
+    let (rows, k, n) = (50, 576, 40);
+    let (w, b) = (data(k * n, 2, Signed), data(n, 3, Signed));
+    for level in Level::available() {
+        let mut y = vec![0.0; rows * n];
+        let weights = packed(level, k, n, &w);
+        let relu6 = Epilogue {
+            relu6: true,
+            ..Epilogue::default()
+        };
+        pointwise::forward(
+            level,
+            &data(rows * k, 1, Activation),
+            &weights,
+            Some(&b),
+            relu6,
+            &mut y,
+        );
+        assert_eq!(hash(&[&y]), documented("pointwise, ReLU6"), "{level:?}");
+        let x = data(rows * k, 4, Signed);
+        pointwise::forward(level, &x, &weights, Some(&b), Epilogue::default(), &mut y);
+        assert_eq!(hash(&[&y]), documented("pointwise, linear"), "{level:?}");
+    }
+}
+
+#[test]
+fn vectors_of_depthwise() {
+    let (images, side, c) = (7, 10, 40);
+    let w = data(9 * c, 6, Signed);
+    let b = data(c, 7, Signed);
+    for stride in [1, 2] {
+        let hashes = ["y", "dX", "dW', db'"]
+            .map(|what| documented(&format!("depthwise, stride {stride}: {what}")));
+        let shape = depthwise::Shape::keras(side, side, c, stride);
+        let x = data(images * shape.input_len(), 5, Activation);
+        for level in Level::available() {
+            let mut y = vec![0.0; images * shape.output_len()];
+            for (x, y) in x
+                .chunks_exact(shape.input_len())
+                .zip(y.chunks_exact_mut(shape.output_len()))
+            {
+                depthwise::forward(level, &shape, x, &w, &b, true, y);
+            }
+            let mut dz = data(y.len(), 8, Signed);
+            for (dz, &y) in dz.iter_mut().zip(&y) {
+                *dz = if y > 0.0 && y < 6.0 { *dz } else { 0.0 };
+            }
+            let mut dx = vec![0.0; x.len()];
+            for (dz, dx) in dz
+                .chunks_exact(shape.output_len())
+                .zip(dx.chunks_exact_mut(shape.input_len()))
+            {
+                depthwise::input_gradient(level, &shape, dz, &w, None, dx);
+            }
+            let mut gradient = vec![0.0; 10 * c];
+            let slice = 128_usize.div_ceil(shape.out_height * shape.out_width);
+            depthwise::weight_gradient(level, &shape, images, &x, &dz, slice, 0..c, &mut gradient);
+            assert_eq!(
+                [hash(&[&y]), hash(&[&dx]), hash(&[&gradient])],
+                hashes,
+                "{level:?} {stride}"
+            );
+        }
+    }
+}
+
+#[test]
+fn vectors_of_weight_and_gamma_gradients() {
+    let (images, pixels, k, n) = (17, 25, 200, 40);
+    let x = data(images * pixels * k, 9, Activation);
+    let dz = data(images * pixels * n, 10, Signed);
+    for level in Level::available() {
+        let mut folded = vec![0.0; k * n];
+        pointwise::weight_gradient(level, &x, &dz, k, n, 6 * pixels, 0..k, &mut folded);
+        assert_eq!(hash(&[&folded]), documented("pointwise dW'"), "{level:?}");
+        let (mut dw, mut dgamma) = (vec![0.0; k * n], vec![0.0; n]);
+        batch_norm::gradients(
+            level,
+            &folded,
+            &data(k * n, 11, Signed),
+            &data(n, 12, Signed),
+            &data(n, 13, Signed),
+            &data(n, 14, Activation),
+            &data(n, 15, Signed),
+            64,
+            &mut dw,
+            &mut dgamma,
+        );
+        assert_eq!(hash(&[&dw, &dgamma]), documented("dW, dgamma"), "{level:?}");
+    }
+}
+
+#[test]
+fn vectors_of_optimizers() {
+    let n = 10_007;
+    for level in Level::available() {
+        let start = || (data(n, 20, Signed), vec![0.0; n], vec![0.0; n]);
+        let gradients = || (1..=5).map(|t| data(n, 30 + t, Signed));
+        let (mut w, mut m, mut v) = start();
+        let mut adam = Adam::new(1e-4, 0.9, 0.999, 1e-7);
+        for g in gradients() {
+            adam.next_step();
+            adam.update(level, &mut w, &g, &mut m, &mut v);
+        }
+        assert_eq!(hash(&[&w, &m, &v]), documented("Adam"), "adam {level:?}");
+        let (mut w, mut m, mut v) = start();
+        let rmsprop = RmsProp::new(1e-5, 0.9, 0.0, 1e-7);
+        for g in gradients() {
+            rmsprop.update(level, &mut w, &g, &mut v, &mut m);
+        }
+        assert_eq!(
+            hash(&[&w, &m, &v]),
+            documented("RMSprop"),
+            "rmsprop {level:?}"
+        );
+        let (mut w, mut m, v) = start();
+        let sgd = Sgd::new(1e-2, 0.9, false);
+        for g in gradients() {
+            sgd.update(level, &mut w, &g, &mut m);
+        }
+        assert_eq!(
+            hash(&[&w, &m, &v]),
+            documented("SGD, momentum 0.9"),
+            "sgd {level:?}"
+        );
+    }
+}
+
+#[test]
+fn vectors_of_losses() {
+    let n = 4099;
+    let x: Vec<f32> = data(n, 40, Signed).iter().map(|v| v * 260.0).collect();
+    let labels: Vec<u32> = (0..n as u64).map(|i| (splitmix(i) & 1) as u32).collect();
+    let (mut losses, mut dx) = (vec![0.0; n], vec![0.0; n]);
+    loss::binary(&x, &labels, 32, &mut losses, &mut dx);
+    assert_eq!(hash(&[&losses, &dx]), documented("binary loss, dx"));
+
+    let (rows, k) = (500, 7);
+    let x: Vec<f32> = data(rows * k, 50, Signed)
+        .iter()
+        .map(|v| v * 60.0)
+        .collect();
+    let labels: Vec<u32> = (0..rows as u64)
+        .map(|i| (splitmix(i) % k as u64) as u32)
+        .collect();
+    let (mut losses, mut dx) = (vec![0.0; rows], vec![0.0; rows * k]);
+    loss::softmax(&x, k, &labels, 32, &mut losses, &mut dx);
+    let by_row: Vec<f32> = losses
+        .iter()
+        .zip(dx.chunks_exact(k))
+        .flat_map(|(loss, d)| std::iter::once(*loss).chain(d.iter().copied()))
+        .collect();
+    assert_eq!(hash(&[&by_row]), documented("softmax: loss, d by row"));
+}
+
+#[test]
+fn points_of_losses() {
+    let examples = [(0.75, 1), (-3.5, 1), (120.0, 0), (-0.0, 0), (16.5, 1)];
+    let found: Vec<f32> = examples
+        .into_iter()
+        .flat_map(|(x, z)| {
+            let (mut losses, mut dx) = ([0.0], [0.0]);
+            loss::binary(&[x], &[z], 32, &mut losses, &mut dx);
+            [losses[0], dx[0]]
+        })
+        .collect();
+    assert_eq!(bits(&found), documented_points("binary loss x, z"));
+    let (mut losses, mut d) = ([0.0], [0.0; 3]);
+    loss::softmax(&[1.5, -0.25, 1.5], 3, &[2], 1, &mut losses, &mut d);
+    assert_eq!(
+        [bits(&losses), bits(&d)].concat(),
+        documented_points("softmax [")
+    );
+}
+
+#[test]
+fn points_of_elementary_functions() {
+    let exp = [-0.5, -1.0, -87.5, -100.0, -104.0, f32::NEG_INFINITY].map(elementary::exp_neg);
+    assert_eq!(bits(&exp), documented_points("exp_neg"));
+    let log = [1e-8, 0.25, 1.0, 9.0, 1e6].map(elementary::log1p);
+    assert_eq!(bits(&log), documented_points("log1p"));
+}
+
+#[test]
+fn points_of_optimizers() {
+    for level in Level::available() {
+        let (mut w, mut m, mut v) = ([0.5], [0.0], [0.0]);
+        let mut adam = Adam::new(1e-4, 0.9, 0.999, 1e-7);
+        adam.next_step();
+        adam.update(level, &mut w, &[0.01], &mut m, &mut v);
+        assert_eq!(bits(&[w, m, v].concat()), documented_points("Adam w"));
+        let (mut w, mut m, mut v) = ([0.5], [0.0], [0.0]);
+        RmsProp::new(1e-5, 0.9, 0.0, 1e-7).update(level, &mut w, &[0.01], &mut v, &mut m);
+        assert_eq!(bits(&[w, v].concat()), documented_points("RMSprop w"));
+    }
+}
+
+#[test]
+fn vectors_of_pool_and_elementary_functions() {
+    let (images, pixels, c) = (9, 25, 40);
+    let x = data(images * pixels * c, 60, Activation);
+    for level in Level::available() {
+        let mut y = vec![0.0; images * c];
+        for (x, y) in x.chunks_exact(pixels * c).zip(y.chunks_exact_mut(c)) {
+            pool::forward(level, x, pixels, y);
+        }
+        assert_eq!(hash(&[&y]), documented("pool"), "{level:?}");
+    }
+    let sampled = |from: u64, to: u64, f: fn(f32) -> f32| -> Vec<f32> {
+        (from..to)
+            .step_by(4099 * 16)
+            .flat_map(|block| (0..16).map(move |i| f(f32::from_bits((block + i) as u32))))
+            .collect()
+    };
+    let exp = sampled(0x8000_0000, 0xC2E0_0000, elementary::exp_neg);
+    assert_eq!(hash(&[&exp]), documented("exp_neg, sampled"));
+    let log = sampled(0, 227 << 23, elementary::log1p);
+    assert_eq!(hash(&[&log]), documented("log1p, sampled"));
+}
+
+/// Five wrong kernels pass all vectors: zero padding of k or of a slice, totals started from +0, taps outside
+/// the image multiplied by zero. Every element of these results is −0.
+#[test]
+fn signs_of_zero() {
+    let negative_zero = |values: &[f32]| values.iter().all(|v| v.to_bits() == 0x8000_0000);
+    for level in Level::available() {
+        let (rows, k, n) = (37, 20, 12);
+        let weights = packed(level, k, n, &vec![1.0; k * n]);
+        let mut y = vec![1.0; rows * n];
+        let start = vec![-0.0; n];
+        let x = vec![-0.0; rows * k];
+        pointwise::forward(
+            level,
+            &x,
+            &weights,
+            Some(&start),
+            Epilogue::default(),
+            &mut y,
+        );
+        assert!(negative_zero(&y), "pointwise {level:?}");
+
+        let (rows, k, n) = (55, 12, 8);
+        let mut dw = vec![1.0; k * n];
+        let (x, dz) = (vec![1e-30; rows * k], vec![-1e-30; rows * n]);
+        pointwise::weight_gradient(level, &x, &dz, k, n, 20, 0..k, &mut dw);
+        assert!(negative_zero(&dw), "weight gradient {level:?}");
+
+        for stride in [1, 2] {
+            let shape = depthwise::Shape::keras(8, 8, 8, stride);
+            let mut dx = vec![1.0; shape.input_len()];
+            let dz = vec![-1e-30; shape.output_len()];
+            depthwise::input_gradient(level, &shape, &dz, &[1e-30; 72], None, &mut dx);
+            assert!(negative_zero(&dx), "depthwise input {level:?} {stride}");
+            let mut gradient = vec![1.0; 80];
+            let x = vec![-1e-30; 3 * shape.input_len()];
+            let dz = vec![1e-30; 3 * shape.output_len()];
+            depthwise::weight_gradient(level, &shape, 3, &x, &dz, 1, 0..8, &mut gradient);
+            assert!(
+                negative_zero(&gradient[..72]),
+                "depthwise weights {level:?} {stride}"
+            );
+        }
+    }
+}
