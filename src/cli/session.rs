@@ -137,7 +137,6 @@ impl Session {
                 DeviceName::Cpu => Device::Cpu,
                 DeviceName::Cuda => Device::Cuda,
             },
-            allow_unpinned: self.options.allow_unpinned,
             runs: self.runs(),
         })
     }
