@@ -123,9 +123,9 @@ impl Failure {
 }
 
 impl fmt::Display for Failure {
-    /// The error and its causes, each hint on a line of its own.
+    /// The error, each hint on a line of its own. Its causes are in its message already.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let message = format!("{:#}", self.error);
+        let message = self.error.to_string();
         if self.is_drawn {
             return f.write_str(message.trim_end());
         }
@@ -194,15 +194,25 @@ mod tests {
     }
 
     #[test]
+    fn a_cause_is_said_once() {
+        let error = golden::Error::Io(std::io::Error::other("disk on fire"));
+        let failure = Failure::from(error);
+        assert_eq!(failure.exit, Exit::Failed);
+        assert_eq!(failure.to_string(), "error: disk on fire");
+    }
+
+    #[test]
     fn hints_stand_on_their_own_lines() {
         let failure = Failure::wrong(anyhow::anyhow!("no such thing\nhint: look elsewhere"));
         assert_eq!(
             failure.to_string(),
             "error: no such thing\nhint: look elsewhere"
         );
-        let drawn = Failure::wrong(anyhow::anyhow!(
-            "error: unknown key\n --> recipe.toml:1:1\n"
-        ));
+        let picture = "error: unknown key\n --> recipe.toml:1:1\n";
+        let drawn = Failure {
+            is_drawn: true,
+            ..Failure::wrong(anyhow::anyhow!(picture))
+        };
         assert_eq!(
             drawn.to_string(),
             "error: unknown key\n --> recipe.toml:1:1"

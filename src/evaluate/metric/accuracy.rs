@@ -72,7 +72,7 @@ mod tests {
     #[test]
     fn binary_is_strict_at_the_threshold() {
         assert_eq!(logit_limit(HALF).to_bits(), 0);
-        assert_eq!(correct(&[0.0, 1e-30, -0.0], 1, &[1, 1, 0], HALF), 2);
+        assert_eq!(correct(&[0.0, 1e-30, -0.0], 1, &[0, 1, 0], HALF), 3);
     }
 
     #[test]
