@@ -1,6 +1,6 @@
 //! `goldrun diff`: two runs, or a run and a golden, to the bit.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use anyhow::anyhow;
 use serde::Serialize;
@@ -16,9 +16,8 @@ use crate::golden::text;
 use crate::record::Record;
 use crate::report::terminal::verdict;
 
-/// File in a run's folder with a digest for each tensor after each epoch, a line each:
-/// the address of the digest of all parameters, the tensor's digest, the tensor's name.
-const TENSORS_FILE: &str = "tensors.txt";
+/// Folder in a run's folder with a file for each epoch, `phase.0.epoch.3.txt`: a line a tensor.
+const PARAMETERS_FOLDER: &str = "parameters";
 
 /// A comparison as data.
 #[derive(Debug, Serialize)]
@@ -38,8 +37,8 @@ struct Different {
 struct Side {
     name: String,
     record: Record,
-    /// Digests of tensors, where there is a run's folder that has them.
-    tensors: Option<String>,
+    /// The run's folder, where it is a run.
+    folder: Option<PathBuf>,
 }
 
 /// Compares two sides; exit code 1 if they are not the same bits.
@@ -98,7 +97,7 @@ fn side(session: &Session, written: &str) -> Result<Side, Failure> {
         return Ok(Side {
             name: written.to_owned(),
             record,
-            tensors: None,
+            folder: None,
         });
     }
     if let Some(folder) = runs::find(&session.runs(), written)? {
@@ -119,7 +118,7 @@ fn side(session: &Session, written: &str) -> Result<Side, Failure> {
     Ok(Side {
         name: format!("golden of {written}"),
         record: golden.record,
-        tensors: None,
+        folder: None,
     })
 }
 
@@ -127,19 +126,19 @@ fn run(folder: &Path) -> Result<Side, Failure> {
     Ok(Side {
         name: folder.display().to_string(),
         record: runs::record(folder)?,
-        tensors: fs_err::read_to_string(folder.join(TENSORS_FILE)).ok(),
+        folder: Some(folder.to_owned()),
     })
 }
 
 /// The first tensor that differs where two runs part in their parameters.
 fn first_tensor(parting: &Parting, a: &Side, b: &Side) -> Option<String> {
-    let is_parameters = matches!(
-        parting.place,
-        Place::InitialParameters | Place::Parameters { .. }
-    );
-    if !is_parameters {
+    let Place::Parameters { phase, epoch } = parting.place else {
         return None;
-    }
-    let (a, b) = (a.tensors.as_deref()?, b.tensors.as_deref()?);
-    parting::first_tensor(a, b, parting.address.as_str())
+    };
+    let file = format!("phase.{phase}.epoch.{epoch}.txt");
+    let list = |side: &Side| {
+        let folder = side.folder.as_ref()?.join(PARAMETERS_FOLDER);
+        fs_err::read_to_string(folder.join(&file)).ok()
+    };
+    parting::first_tensor(&list(a)?, &list(b)?)
 }

@@ -163,6 +163,21 @@ fn what_a_machine_or_this_version_does_not_have_exits_4() {
 }
 
 #[test]
+fn a_run_that_fails_exits_4() {
+    let project = Project::pinned();
+    let diverges = "phase.1.optimizer={sgd={learning_rate=1e30}}";
+    let ran = project
+        .goldrun(&["run", "small", "--set", diverges])
+        .exits(4);
+    assert_eq!(ran.stdout, "");
+    ran.warns("error: ");
+    project
+        .goldrun(&["accept", "small"])
+        .exits(2)
+        .warns("has no run");
+}
+
+#[test]
 fn artifacts_that_cannot_be_had_or_are_not_as_pinned_exit_3() {
     let nowhere = SMALL.replace("\"small\"", "\"nowhere\"").replace(
         "path = \"weights/quickstart.safetensors\"",
