@@ -211,6 +211,13 @@ impl Training<'_> {
             });
         }
 
+        if epoch + 1 == phase.epochs {
+            self.keep_losses(
+                &format!("validation.phase.{number}"),
+                validation,
+                &validated,
+            )?;
+        }
         let address = Address::new(format!("phase.{number}.epoch.{epoch}"));
         put(record, &address, "order", Fact::Text(order.order_digest()));
         let parameters = engine.parameters()?;
@@ -252,7 +259,7 @@ impl Training<'_> {
         let first = &outputs.logits[..split.len().min(batch) * self.network.outputs];
         let logits = first.iter().map(|&logit| f64::from(logit)).collect();
         put(record, &address, "logits", Fact::Figures(logits));
-        self.keep_losses(split, &outputs)?;
+        self.keep_losses("test", split, &outputs)?;
         self.observer.tell(Event::Test { figures });
         Ok(())
     }
@@ -292,8 +299,8 @@ impl Training<'_> {
         Ok(write_whole(path, &lines.concat())?)
     }
 
-    /// Loss and label of each test picture.
-    fn keep_losses(&self, split: &Split, outputs: &Outputs) -> Result<(), Error> {
+    /// The loss of each picture of a split: what a standard error is made of.
+    fn keep_losses(&self, name: &str, split: &Split, outputs: &Outputs) -> Result<(), Error> {
         let lines: Vec<String> = split
             .items
             .iter()
@@ -301,7 +308,7 @@ impl Training<'_> {
             .map(|(item, loss)| format!("{loss}  {}\n", item.path))
             .collect();
         Ok(write_whole(
-            self.folder.join("test-losses.txt"),
+            self.folder.join("losses").join(format!("{name}.txt")),
             &lines.concat(),
         )?)
     }

@@ -14,6 +14,7 @@ mod decode;
 mod drawn;
 mod engine;
 mod golden;
+mod keras;
 mod kernels;
 mod layering;
 mod randomness;

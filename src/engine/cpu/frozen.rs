@@ -123,22 +123,18 @@ impl Frozen {
     }
 }
 
-/// Output of the whole backbone for one picture.
-pub(super) fn backbone_output(level: Level, layers: &[Layer], picture: &[f32], out: &mut [f32]) {
+/// Output of every operation of the backbone for one picture.
+pub(super) fn backbone_outputs(level: Level, layers: &[Layer], picture: &[f32]) -> Vec<Vec<f32>> {
     let mut outputs: Vec<Vec<f32>> = Vec::with_capacity(layers.len());
     for layer in layers {
         let operation = &layer.operation;
         let mut y = vec![0.0; operation.output_len()];
-        let x = operation
-            .input
-            .map_or(picture, |input| outputs[input].as_slice());
+        let x = operation.input.map_or(picture, |input| &outputs[input]);
         let residual = operation.residual.map(|source| outputs[source].as_slice());
         layer.forward(level, x, residual, &mut y);
         outputs.push(y);
     }
-    if let Some(last) = outputs.last() {
-        out.copy_from_slice(last);
-    }
+    outputs
 }
 
 /// Gives each output a buffer that nobody needs any more: the slot of each, and the length of each slot.

@@ -1,6 +1,6 @@
 //! A network with its parameters on the CPU: the border of the frozen prefix, and steps on batches.
 
-use super::frozen::{Border, Frozen, backbone_output};
+use super::frozen::{Border, Frozen, backbone_outputs};
 use super::head::{Examples, Head, HeadPass};
 use super::layer::Layer;
 use super::tail::Tail;
@@ -108,7 +108,21 @@ impl CpuNetwork {
 
     /// The backbone's output before pooling for one picture, HWC.
     pub fn features(&self, picture: &[f32], out: &mut [f32]) {
-        backbone_output(self.level, &self.layers, picture, out);
+        if let Some(last) = backbone_outputs(self.level, &self.layers, picture).last() {
+            out.copy_from_slice(last);
+        }
+    }
+
+    /// For each ReLU6 of the backbone, in order, how many of its outputs lie strictly between 0 and 6 for
+    /// one picture: where gradients pass.
+    pub fn active_units(&self, picture: &[f32]) -> Vec<usize> {
+        let is_active = |value: &&f32| **value > 0.0 && **value < 6.0;
+        backbone_outputs(self.level, &self.layers, picture)
+            .iter()
+            .zip(&self.layers)
+            .filter(|(_, layer)| layer.operation.relu6)
+            .map(|(output, _)| output.iter().filter(is_active).count())
+            .collect()
     }
 
     /// One step: forward, backward and the optimizer, for images whose borders are `rows`.
