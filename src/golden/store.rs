@@ -12,7 +12,13 @@ use super::{Error, Golden, text};
 use crate::record::Record;
 
 /// Goldens inside the binary: recipe, text. A local file of the same name wins.
-const SHIPPED: &[(&str, &str)] = &[];
+const SHIPPED: &[(&str, &str)] = &[
+    ("quickstart", include_str!("../../golden/quickstart.toml")),
+    (
+        "tutorial-224",
+        include_str!("../../golden/tutorial-224.toml"),
+    ),
+];
 
 /// The folder of goldens of a project.
 #[derive(Clone, Debug)]

@@ -150,6 +150,7 @@ impl Training<'_> {
             Fact::Text(digest),
         );
         let outputs = engine.evaluate(split, self.observer)?;
+        self.keep_losses("validation.initial", split, &outputs)?;
         let figures = prefixed(self.figures(&outputs, &split.labels()));
         for (name, value) in &figures {
             put(record, &Address::new("initial"), name, Fact::Figure(*value));
