@@ -1,4 +1,5 @@
-//! Notes the git revision that goldrun is built from, for the provenance of records.
+//! Notes the git revision that goldrun is built from, for the provenance of records; and builds a faulty
+//! goldrun where a test asks for one.
 
 use std::process::Command;
 
@@ -6,6 +7,10 @@ fn main() {
     println!("cargo:rerun-if-changed=.git/HEAD");
     println!("cargo:rerun-if-changed=.git/refs/heads");
     println!("cargo:rerun-if-changed=src");
+    println!("cargo:rerun-if-env-changed=GOLDRUN_PLANTED_FAULT");
+    if std::env::var_os("GOLDRUN_PLANTED_FAULT").is_some() {
+        println!("cargo:rustc-cfg=planted_fault");
+    }
     let git = |arguments: &[&str]| {
         let output = Command::new("git").args(arguments).output().ok()?;
         output

@@ -19,6 +19,31 @@ lint:
     cargo clippy --all-targets -- -D warnings
     RUSTDOCFLAGS="-D warnings" cargo doc --no-deps --document-private-items
 
+# A second goldrun with a fault in a kernel, behind the warm cache of the first, must be seen.
+[group("check")]
+planted-fault:
+    cargo test --test it planted -- --ignored
+
 # What CI runs.
 [group("check")]
-ci: lint test
+ci: lint test planted-fault
+
+# The tutorial, judged by the figures that it publishes. Downloads 78 MB.
+[group("run")]
+reproduce *OPTIONS:
+    cargo run --release -- check tutorial --allow-unpinned {{ OPTIONS }}
+
+# The tutorial with the 1.0_224 weights, held to its golden and to three runs of Keras.
+[group("run")]
+reproduce-224 *OPTIONS:
+    cargo run --release -- check tutorial-224 {{ if path_exists(artifacts) == "true" { "--artifacts " + artifacts } else { "" } }} {{ OPTIONS }}
+
+# Makes the latest run of a recipe its golden, after showing what changes.
+[group("run")]
+accept RECIPE *OPTIONS:
+    cargo run --release -- accept {{ RECIPE }} {{ OPTIONS }}
+
+# Speed of every kernel on this machine, at every SIMD level.
+[group("run")]
+bench:
+    cargo run --release --example kernel_speed

@@ -17,6 +17,7 @@ mod golden;
 mod keras;
 mod kernels;
 mod layering;
+mod planted;
 mod randomness;
 mod recipes;
 mod server;

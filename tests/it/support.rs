@@ -99,7 +99,11 @@ impl Project {
 
     /// The binary, about to run in this project.
     pub fn command(&self, arguments: &[&str]) -> Command {
-        let mut command = Command::new(cargo_bin("goldrun"));
+        self.command_of(&cargo_bin("goldrun"), arguments)
+    }
+
+    fn command_of(&self, binary: &Path, arguments: &[&str]) -> Command {
+        let mut command = Command::new(binary);
         command
             .args(arguments)
             .current_dir(self.folder.path())
@@ -113,7 +117,12 @@ impl Project {
 
     /// Runs the binary in this project.
     pub fn goldrun(&self, arguments: &[&str]) -> Ran {
-        let output = self.command(arguments).output().unwrap();
+        self.other_goldrun(&cargo_bin("goldrun"), arguments)
+    }
+
+    /// Runs another binary in this project.
+    pub fn other_goldrun(&self, binary: &Path, arguments: &[&str]) -> Ran {
+        let output = self.command_of(binary, arguments).output().unwrap();
         let clean = |bytes: &[u8]| {
             let text = String::from_utf8(bytes.to_vec()).unwrap();
             text.replace(&self.folder.path().display().to_string(), "[project]")
