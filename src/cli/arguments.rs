@@ -1,5 +1,8 @@
 //! The command line as it was written: no look at files or at the machine happens here.
 
+// The comments are the help that clap prints, word for word.
+#![allow(rustdoc::invalid_html_tags)]
+
 use std::num::NonZeroUsize;
 use std::path::PathBuf;
 
@@ -54,6 +57,9 @@ pub struct OneRecipe {
 pub struct Show {
     /// Path or name of a recipe
     pub recipe: String,
+    /// Also write a contact sheet: pictures of each class, and one picture's augmented views
+    #[arg(long, value_name = "FILE.png")]
+    pub sheet: Option<PathBuf>,
 }
 
 /// `check`.

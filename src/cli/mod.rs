@@ -19,6 +19,7 @@ mod progress;
 mod run;
 mod runs;
 mod session;
+mod sheet;
 mod show;
 
 use std::process::ExitCode;
@@ -56,7 +57,7 @@ fn command(arguments: Arguments) -> Exit {
 fn dispatch(session: &Session, command: Command) -> Result<Exit, Failure> {
     match command {
         Command::List => list::list(session),
-        Command::Show(show) => show::show(session, &show.recipe),
+        Command::Show(show) => show::show(session, &show.recipe, show.sheet.as_deref()),
         Command::Fetch(fetch) => fetch::fetch(session, &fetch.recipe),
         Command::Run(run) => run::run(session, &run.recipe),
         Command::Check(check) => check::check(session, &check.recipes),

@@ -1,8 +1,10 @@
 //! `goldrun show`: the resolved recipe, its splits, its network and what each phase trains.
 //!
-//! It neither downloads nor trains: where the pictures are not here yet, it says so.
+//! It neither downloads nor trains: where the pictures are not here yet, it says so. Only a contact sheet
+//! needs them.
 
 use std::fmt::Write as _;
+use std::path::Path;
 
 use serde::Serialize;
 
@@ -57,8 +59,8 @@ struct ShownPhase {
     trainable_variables: u64,
 }
 
-/// Shows a recipe.
-pub fn show(session: &Session, written: &str) -> Result<Exit, Failure> {
+/// Shows a recipe, and writes a contact sheet of its pictures where one is asked for.
+pub fn show(session: &Session, written: &str, sheet: Option<&Path>) -> Result<Exit, Failure> {
     let loaded = session.load(written)?;
     let recipe = &loaded.recipe;
     let survey = survey(session, recipe)?;
@@ -101,6 +103,9 @@ pub fn show(session: &Session, written: &str) -> Result<Exit, Failure> {
         output::json(&shown).map_err(Failure::failed)?;
     } else {
         output::data(&text(session, &shown));
+    }
+    if let Some(path) = sheet {
+        super::sheet::write(session, recipe, path)?;
     }
     Ok(Exit::Good)
 }

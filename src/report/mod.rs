@@ -2,4 +2,5 @@
 //!
 //! Nothing here prints, and no report knows of another.
 
+pub mod sheet;
 pub mod terminal;

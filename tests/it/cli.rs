@@ -139,6 +139,32 @@ fn show_trains_nothing_and_tells_splits_layers_and_what_is_trained() {
 }
 
 #[test]
+fn a_contact_sheet_shows_each_class_and_augmented_views() {
+    let project = Project::pinned();
+    project
+        .goldrun(&["show", "small", "--sheet", "sheet.png"])
+        .exits(0)
+        .says("sheet.png: a row for each of bear, cat, dog, mouse, rabbit");
+    let sheet = image::open(project.path("sheet.png")).unwrap().to_rgb8();
+    // Forty training pictures are eight of a class; the row of views has ten.
+    assert_eq!(sheet.dimensions(), (2 + 10 * 34, 2 + 6 * 34));
+    let tile = |column: u32, row: u32| {
+        let tile = image::imageops::crop_imm(&sheet, 2 + 34 * column, 2 + 34 * row, 32, 32);
+        tile.to_image()
+    };
+    assert_eq!(
+        tile(0, 0),
+        tile(0, 5),
+        "the first picture is the first bear"
+    );
+    assert_ne!(tile(1, 5), tile(2, 5), "views differ");
+    project
+        .goldrun(&["show", "small", "--sheet", "nowhere/sheet.png"])
+        .exits(4)
+        .warns("cannot write nowhere/sheet.png");
+}
+
+#[test]
 fn show_says_where_splits_cannot_be_known_yet() {
     let project = Project::empty();
     project

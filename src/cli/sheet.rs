@@ -1,0 +1,108 @@
+//! `goldrun show RECIPE --sheet FILE.png`: a look at the pictures as the network is given them.
+
+use std::path::Path;
+
+use anyhow::Context as _;
+
+use super::exit::Failure;
+use super::output;
+use super::session::{Session, pictures};
+use crate::artifacts::cache::Cache;
+use crate::dataset::batch::{Scratch, TrainingEpoch};
+use crate::dataset::{self, Data};
+use crate::kernels::Level;
+use crate::recipe::Recipe;
+use crate::report::sheet;
+use crate::run;
+
+/// Pictures in a row.
+const COLUMNS: usize = 10;
+
+/// Writes the contact sheet: the first training pictures of each class, then one picture and its augmented
+/// views in the first epochs.
+pub fn write(session: &Session, recipe: &Recipe, path: &Path) -> Result<(), Failure> {
+    let obtained = match pictures(recipe) {
+        None => None,
+        Some(role) => Some(session.obtain(recipe, role, &session.artifacts)?),
+    };
+    let cache = Cache::open(session.artifacts.cache.clone(), session.artifacts.fresh)?;
+    let data = dataset::open(
+        recipe,
+        obtained.as_ref(),
+        &cache,
+        Level::detect(),
+        &session.observer(),
+    )
+    .map_err(wrong)?;
+    let mut rows = classes(&data).map_err(wrong)?;
+    rows.push(views(recipe, &data).map_err(wrong)?);
+    let [height, width] = recipe.input.image_size;
+    let png = sheet::png(&rows, height, width)
+        .context("cannot make the contact sheet")
+        .map_err(Failure::failed)?;
+    let written = || -> std::io::Result<()> {
+        use std::io::Write as _;
+        let folder = path
+            .parent()
+            .filter(|folder| !folder.as_os_str().is_empty());
+        let mut beside = tempfile::NamedTempFile::new_in(folder.unwrap_or(Path::new(".")))?;
+        beside.write_all(&png)?;
+        beside.persist(path)?;
+        Ok(())
+    };
+    written()
+        .with_context(|| format!("cannot write {}", path.display()))
+        .map_err(Failure::failed)?;
+    if !session.options.json {
+        output::data(&format!(
+            "\n{}: a row for each of {}, then one picture and its augmented views\n",
+            path.display(),
+            data.classes.join(", ")
+        ));
+    }
+    Ok(())
+}
+
+fn wrong(error: dataset::Error) -> Failure {
+    run::Error::from(error).into()
+}
+
+/// The first training pictures of each class, resized.
+fn classes(data: &Data) -> Result<Vec<Vec<Vec<f32>>>, dataset::Error> {
+    let train = &data.train;
+    let of_class = |class: usize| {
+        train
+            .labels()
+            .into_iter()
+            .enumerate()
+            .filter(move |(_, label)| *label as usize == class)
+            .take(COLUMNS)
+            .map(|(position, _)| {
+                let mut picture = vec![0.0; train.image_len()];
+                train.read(position, &mut picture).map(|()| picture)
+            })
+            .collect()
+    };
+    (0..data.classes.len()).map(of_class).collect()
+}
+
+/// The first training picture, then as it is seen in epoch after epoch.
+fn views(recipe: &Recipe, data: &Data) -> Result<Vec<Vec<f32>>, dataset::Error> {
+    let train = &data.train;
+    let mut picture = vec![0.0; train.image_len()];
+    train.read(0, &mut picture)?;
+    let index = train.items[0].index;
+    let mut row = vec![picture];
+    let mut scratch = Scratch::new();
+    for number in 0..COLUMNS as u32 - 1 {
+        let epoch = TrainingEpoch::new(train, &recipe.input, recipe.seed, 0, number);
+        let Some(position) = (0..epoch.len()).find(|&position| epoch.index(position) == index)
+        else {
+            continue;
+        };
+        let mut view = vec![0.0; train.image_len()];
+        epoch.pixels(position, &mut scratch, &mut view)?;
+        row.push(view);
+    }
+    Ok(row)
+}
