@@ -11,6 +11,7 @@ mod artifacts;
 mod cli;
 mod dataset;
 mod decode;
+mod docs;
 mod drawn;
 mod engine;
 mod golden;
