@@ -244,12 +244,16 @@ impl fmt::Display for ContentMismatch {
         writeln!(f, "  expected {}", self.expected)?;
         write!(f, "  got      {}", self.got)?;
         match &self.differences {
-            Some(differences) => write!(f, "{differences}"),
+            Some(differences) => write!(f, "{differences}")?,
             None => write!(
                 f,
-                "\nhint: what differs can be listed once the pinned content was seen on this machine"
-            ),
+                "\n  what differs is listed only where the pinned content was seen before"
+            )?,
         }
+        write!(
+            f,
+            "\nhint: if it was changed on purpose, remove its pins from the recipe and run `goldrun pin`"
+        )
     }
 }
 
