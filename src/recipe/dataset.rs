@@ -73,6 +73,7 @@ pub(super) struct FoldersFile {
     validation: Option<Located<String>>,
     test: Option<Located<String>>,
     rejects: Option<Located<u32>>,
+    sources: Sources,
 }
 
 #[derive(Debug)]
@@ -81,6 +82,14 @@ pub(super) struct DrawnFile {
     train: Option<Located<u32>>,
     validation: Option<Located<u32>>,
     test: Option<Located<u32>>,
+    sources: Sources,
+}
+
+/// Where the source of each split is named, right or wrong.
+type Sources = [Option<Place>; 3];
+
+fn sources(table: &Reader<'_, '_>) -> Sources {
+    SplitName::ALL.map(|split| table.place(split.word()))
 }
 
 impl Decode for DatasetFile {
@@ -108,6 +117,7 @@ impl Decode for FoldersFile {
             validation: table.value("validation", &FOLDER),
             test: table.value("test", &FOLDER),
             rejects: table.value("rejects", &REJECTS),
+            sources: sources(&table),
         };
         table.finish();
         Some(folders)
@@ -122,6 +132,7 @@ impl Decode for DrawnFile {
             train: table.required("train", &DRAWN),
             validation: table.value("validation", &DRAWN),
             test: table.value("test", &DRAWN),
+            sources: sources(&table),
         };
         table.finish();
         Some(drawn)
@@ -131,16 +142,13 @@ impl Decode for DrawnFile {
 impl DatasetFile {
     /// Where the source of a split is named, if it has one of its own.
     pub(super) fn source(&self, split: SplitName) -> Option<Place> {
-        match self {
-            Self::Folders(folders) => folders.folder(split).map(|folder| folder.place),
-            Self::Drawn(drawn) => {
-                let number = match split {
-                    SplitName::Train => &drawn.train,
-                    SplitName::Validation => &drawn.validation,
-                    SplitName::Test => &drawn.test,
-                };
-                number.as_ref().map(|number| number.place)
-            }
+        let (Self::Folders(FoldersFile { sources, .. }) | Self::Drawn(DrawnFile { sources, .. })) =
+            self;
+        let [train, validation, test] = *sources;
+        match split {
+            SplitName::Train => train,
+            SplitName::Validation => validation,
+            SplitName::Test => test,
         }
     }
 

@@ -55,8 +55,13 @@ pub(super) struct Measured {
 pub(super) enum Wrong {
     /// No recipe has such a figure; holds what to write.
     Address(String),
-    /// This recipe has no such figure; holds why.
-    NotMeasured(String),
+    /// This recipe has no such figure.
+    NotMeasured {
+        /// What it has.
+        why: String,
+        /// What to do about it.
+        help: String,
+    },
 }
 
 impl Measured {
@@ -108,7 +113,7 @@ impl Measured {
             match wrong {
                 None => {}
                 Some(Wrong::Address(_)) => return wrong,
-                Some(Wrong::NotMeasured(_)) => not_measured = not_measured.or(wrong),
+                Some(Wrong::NotMeasured { .. }) => not_measured = not_measured.or(wrong),
             }
         }
         not_measured
@@ -118,13 +123,14 @@ impl Measured {
         let Some(phase) = number(part) else {
             return Some(Wrong::Address(String::new()));
         };
-        let count = self.epochs.len();
-        (phase as usize >= count).then(|| {
-            Wrong::NotMeasured(match count {
-                0 => "the recipe has no phase".to_owned(),
-                1 => "the recipe has one phase, number 0".to_owned(),
-                _ => format!("the recipe has {count} phases, 0 to {}", count - 1),
-            })
+        // A recipe without phases has been told so.
+        let last = self.epochs.len().checked_sub(1)?;
+        (phase as usize > last).then(|| Wrong::NotMeasured {
+            why: match last {
+                0 => "the recipe has one phase, number 0".to_owned(),
+                _ => format!("the recipe has {} phases, 0 to {last}", last + 1),
+            },
+            help: "phases are counted from 0".to_owned(),
         })
     }
 
@@ -143,10 +149,12 @@ impl Measured {
                 Some(phase) => format!("phase {phase}"),
                 None => "the longest phase".to_owned(),
             };
-            Wrong::NotMeasured(match epochs {
+            let why = match epochs {
                 1 => format!("{of} has one epoch, number 0"),
                 _ => format!("{of} has {epochs} epochs, 0 to {}", epochs - 1),
-            })
+            };
+            let help = "epochs are counted from 0 within their phase".to_owned();
+            Wrong::NotMeasured { why, help }
         })
     }
 
@@ -155,7 +163,10 @@ impl Measured {
             return Some(Wrong::Address(String::new()));
         }
         let measured = self.metrics.contains(&metric);
-        (!measured).then(|| Wrong::NotMeasured(format!("the recipe does not measure {metric}")))
+        (!measured).then(|| Wrong::NotMeasured {
+            why: format!("the recipe does not measure {metric}"),
+            help: format!("add \"{metric}\" to `metrics` in `[evaluate]`"),
+        })
     }
 }
 
@@ -251,24 +262,27 @@ mod tests {
 
     #[test]
     fn what_is_not_measured_says_why() {
-        let not = |why: &str| Err(Wrong::NotMeasured(why.to_owned()));
+        let why = |checked: Result<(), Wrong>| match checked {
+            Err(Wrong::NotMeasured { why, .. }) => why,
+            other => panic!("{other:?}"),
+        };
         let mut tutorial = tutorial();
         assert_eq!(
-            tutorial.address("phase.2.epoch.0.loss"),
-            not("the recipe has 2 phases, 0 to 1")
+            why(tutorial.address("phase.2.epoch.0.loss")),
+            "the recipe has 2 phases, 0 to 1"
         );
         assert_eq!(
-            tutorial.address("phase.1.epoch.20.loss"),
-            not("phase 1 has 11 epochs, 0 to 10")
+            why(tutorial.address("phase.1.epoch.20.loss")),
+            "phase 1 has 11 epochs, 0 to 10"
         );
         assert_eq!(
-            tutorial.pattern("phase.*.epoch.11.loss"),
-            not("the longest phase has 11 epochs, 0 to 10")
+            why(tutorial.pattern("phase.*.epoch.11.loss")),
+            "the longest phase has 11 epochs, 0 to 10"
         );
         tutorial.metrics = vec!["loss"];
         assert_eq!(
-            tutorial.address("test.accuracy"),
-            not("the recipe does not measure accuracy")
+            why(tutorial.address("test.accuracy")),
+            "the recipe does not measure accuracy"
         );
     }
 

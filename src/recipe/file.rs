@@ -85,6 +85,7 @@ pub(super) struct RecipeFile {
 impl Decode for RecipeFile {
     fn decode(node: &Node, problems: &mut Problems) -> Option<Self> {
         let mut table = Reader::new(node, problems)?;
+        table.was_read("extends");
         table.required("format", &FORMAT);
         let recipe = Self {
             name: table.required("name", &NAME),
@@ -116,9 +117,8 @@ impl Decode for RecipeFile {
 impl RecipeFile {
     /// Notes everything that no single key can show.
     ///
-    /// `stem` is that of the file, if the recipe came from one by that name; `overridden` says that the
-    /// command line changed the recipe, so that the file cannot know what is measured.
-    pub(super) fn check(&self, stem: &str, overridden: bool, problems: &mut Problems) {
+    /// `stem` is that of the file; `as_written` is what the recipe measures before `--set` changes it.
+    pub(super) fn check(&self, stem: &str, as_written: &Measured, problems: &mut Problems) {
         self.check_name(stem, problems);
         self.check_artifacts(problems);
         if let Some(dataset) = &self.dataset {
@@ -132,24 +132,19 @@ impl RecipeFile {
             phase::check(phases, problems);
         }
         self.evaluate.check(problems);
-        let measured = self.measured();
+        // An address is right if it is right for the file or for what `--set` made of it.
+        let measured = [&self.measured(), as_written];
         for published in &self.published {
-            published.value.check(&measured, overridden, problems);
+            published.value.check(measured, problems);
         }
-        self.check.check(&measured, overridden, problems);
+        self.check.check(measured, problems);
     }
 
     /// The recipe; `None` where something that it needs is missing or wrong, which has been noted.
-    pub(super) fn decide(
-        &self,
-        sources: &Sources,
-        overridden: bool,
-        problems: &mut Problems,
-    ) -> Option<Recipe> {
+    pub(super) fn decide(&self, sources: &Sources, problems: &mut Problems) -> Option<Recipe> {
         let name = self.name.as_ref()?.value.clone();
         let seed = self.seed.as_ref()?.value;
         let split = self.split.decide(seed)?;
-        let measured = self.measured();
         let published = self.published.iter();
         let mut phases = Vec::new();
         let mut shown = 1;
@@ -173,14 +168,15 @@ impl RecipeFile {
             phases,
             metrics: self.evaluate.decide(),
             published: published
-                .filter_map(|published| published.value.decide(&measured))
-                .collect(),
+                .map(|published| published.value.decide())
+                .collect::<Option<_>>()?,
             check: self.check.decide()?,
-            overridden,
+            overridden: false,
         })
     }
 
-    fn measured(&self) -> Measured {
+    /// What the recipe measures.
+    pub(super) fn measured(&self) -> Measured {
         let phases = self.phases.as_ref().map_or(&[][..], |phases| &phases.value);
         let epochs =
             |phase: &Located<PhaseFile>| phase.value.epochs.as_ref().map(|epochs| epochs.value);

@@ -68,22 +68,35 @@ pub fn list(root: &Path) -> Vec<Found> {
     for name in shipped::names() {
         found.insert(name.to_owned(), None);
     }
-    let local = fs_err::read_dir(root.join(FOLDER)).into_iter().flatten();
-    for path in local.filter_map(|entry| Some(entry.ok()?.path())) {
-        let is_recipe = path
-            .extension()
-            .is_some_and(|extension| extension == EXTENSION);
-        if let Some(stem) = path.file_stem().and_then(|stem| stem.to_str())
-            && is_recipe
-            && path.is_file()
-        {
-            found.insert(stem.to_owned(), Some(path));
+    for path in recipes_in(&root.join(FOLDER)) {
+        if let Some(name) = stem(&path) {
+            found.insert(name.to_owned(), Some(path));
         }
     }
     found
         .into_iter()
         .map(|(name, path)| Found { name, path })
         .collect()
+}
+
+/// The recipes of a folder, sorted.
+fn recipes_in(folder: &Path) -> Vec<PathBuf> {
+    let entries = fs_err::read_dir(folder).into_iter().flatten();
+    let mut recipes: Vec<PathBuf> = entries
+        .filter_map(|entry| Some(entry.ok()?.path()))
+        .filter(|path| has_extension(path) && path.is_file())
+        .collect();
+    recipes.sort();
+    recipes
+}
+
+fn stem(path: &Path) -> Option<&str> {
+    path.file_stem()?.to_str()
+}
+
+fn has_extension(path: &Path) -> bool {
+    path.extension()
+        .is_some_and(|extension| extension == EXTENSION)
 }
 
 /// Reads a recipe; all its problems come back at once.
@@ -98,7 +111,6 @@ pub fn load(request: &Request) -> Result<Loaded, Error> {
         problems: Problems::default(),
         chain: Vec::new(),
     };
-    let overridden = !request.set.is_empty();
     let recipe = loader.recipe(&location, &text, request, &stem);
     let Loader {
         sources, problems, ..
@@ -106,7 +118,7 @@ pub fn load(request: &Request) -> Result<Loaded, Error> {
     match recipe {
         Some(mut recipe) if problems.is_empty() => {
             let seed = request.seed.unwrap_or(recipe.seed);
-            recipe.overridden = overridden || seed != recipe.seed;
+            recipe.overridden = !request.set.is_empty() || seed != recipe.seed;
             recipe.seed = seed;
             Ok(Loaded {
                 recipe,
@@ -195,6 +207,9 @@ fn read_file(path: &Path) -> Result<String, Error> {
         path: path.to_path_buf(),
         source,
     };
+    if !path.exists() {
+        return Err(missing_file(path));
+    }
     let size = fs_err::metadata(path).map_err(unreadable)?.len();
     if size > LARGEST {
         return Err(Error::TooLarge {
@@ -214,14 +229,26 @@ fn read_file(path: &Path) -> Result<String, Error> {
     })
 }
 
+/// There is no such file; what its folder has instead.
+fn missing_file(path: &Path) -> Error {
+    let folder = folder_of(path);
+    let recipes = recipes_in(&folder);
+    let names: Vec<_> = recipes.iter().filter_map(|file| stem(file)).collect();
+    let hint = match stem(path).and_then(|name| nearest(name, names.iter().copied())) {
+        Some(near) => format!("did you mean `{near}.{EXTENSION}`?"),
+        None if names.is_empty() => "there is no recipe in its folder".to_owned(),
+        None => format!("recipes in its folder: {}", names.join(", ")),
+    };
+    Error::Unknown {
+        name: path.display().to_string(),
+        hint,
+    }
+}
+
 /// A path if it looks like one, else a name: a local recipe, then a shipped one.
 fn find(root: &Path, recipe: &str) -> Result<Location, Error> {
     let path = Path::new(recipe);
-    let is_path = path.components().count() > 1
-        || path.is_absolute()
-        || path
-            .extension()
-            .is_some_and(|extension| extension == EXTENSION);
+    let is_path = path.components().count() > 1 || path.is_absolute() || has_extension(path);
     if is_path {
         let absolute = std::path::absolute(path).map_err(|source| Error::Read {
             path: path.to_path_buf(),
@@ -265,14 +292,15 @@ impl Loader<'_> {
         stem: &str,
     ) -> Option<Recipe> {
         let mut tree = self.file(location, text)?;
+        // Whatever is wrong with it now is found again below, or an argument puts it right.
+        let as_written = RecipeFile::decode(&tree, &mut Problems::default())?.measured();
         for argument in &request.set {
             tree = self.set(tree, argument);
         }
         self.check_seed(request.seed);
-        let overridden = !request.set.is_empty();
         let file = RecipeFile::decode(&tree, &mut self.problems)?;
-        file.check(stem, overridden, &mut self.problems);
-        file.decide(&self.sources, overridden, &mut self.problems)
+        file.check(stem, &as_written, &mut self.problems);
+        file.decide(&self.sources, &mut self.problems)
     }
 
     /// The tree of a file, laid over that of the file that it extends.
@@ -281,7 +309,7 @@ impl Loader<'_> {
         let source = self
             .sources
             .add(location.shown(self.root), text.to_owned(), location.base());
-        let mut tree = parse(source, text, &mut self.problems);
+        let mut tree = parse(source, text, &mut self.problems)?;
         let Value::Table(table) = &mut tree.value else {
             return None;
         };
@@ -316,9 +344,13 @@ impl Loader<'_> {
         let text = match base.read() {
             Ok(text) => text,
             Err(error) => {
-                let title = format!("cannot extend {path:?}");
-                let problem = Problem::new(extends.place, title, first_line(&error))
-                    .help("the path belongs to the folder of the file that extends");
+                let text = error.to_string();
+                let (why, hint) = text.split_once("\nhint: ").unwrap_or((&text, ""));
+                let mut problem =
+                    Problem::new(extends.place, format!("cannot extend {path:?}"), why);
+                if !hint.is_empty() {
+                    problem = problem.help(hint);
+                }
                 self.problems.add(problem);
                 return None;
             }
@@ -358,7 +390,9 @@ impl Loader<'_> {
             self.problems.add(problem);
             return tree;
         }
-        let mut upper = parse(source, &text, &mut self.problems);
+        let Some(mut upper) = parse(source, &text, &mut self.problems) else {
+            return tree;
+        };
         if let Value::Table(table) = &mut upper.value
             && let Some(entry) = table.remove("extends")
         {
@@ -428,9 +462,4 @@ fn argument_text(argument: &str) -> String {
         }
     }
     argument.to_owned()
-}
-
-fn first_line(error: &Error) -> String {
-    let text = error.to_string();
-    text.lines().next().unwrap_or_default().to_owned()
 }

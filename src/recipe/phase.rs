@@ -71,14 +71,15 @@ impl Decode for PhaseFile {
             epochs: table.required("epochs", &EPOCHS),
             first_epoch: table.value("first_epoch", &FIRST_EPOCH),
             train: table.required_nested("train", TRAIN_MUST_BE),
-            optimizer: table
-                .required_nested("optimizer", "`optimizer.adam = { learning_rate = … }`"),
+            optimizer: table.required_nested("optimizer", OPTIMIZER_MUST_BE),
         };
         table.finish();
         Some(phase)
     }
 }
 
+const OPTIMIZER_MUST_BE: &str =
+    "one of `adam`, `rmsprop` and `sgd`, such as `optimizer.adam = { learning_rate = 1e-4 }`";
 const TRAIN_MUST_BE: &str = "\"head\", \"all\" or `{ from = <layer> }`";
 
 impl Decode for Trainable {

@@ -3,7 +3,7 @@
 use std::io::Write;
 use std::path::Path;
 
-use toml_edit::{DocumentMut, Item, Table, TableLike, value};
+use toml_edit::{Decor, DocumentMut, Item, Table, TableLike, value};
 
 use super::Error;
 
@@ -67,9 +67,32 @@ fn put(table: &mut dyn TableLike, key: &str, digest: &str) {
     match table.get_mut(key) {
         Some(old) => *old = item,
         None => {
+            if let Some(new) = item.as_value_mut() {
+                *new.decor_mut() = trailing_space(table);
+            }
             table.insert(key, item);
         }
     }
+}
+
+/// Takes the white space after the last value of `table`, which in `{ … }` stands before the bracket.
+fn trailing_space(table: &mut dyn TableLike) -> Decor {
+    let mut decor = Decor::new(" ", "");
+    if let Some(last) = table
+        .iter_mut()
+        .last()
+        .and_then(|(_, item)| item.as_value_mut())
+    {
+        let suffix = last.decor().suffix().and_then(|suffix| suffix.as_str());
+        if let Some(space) = suffix
+            .filter(|suffix| suffix.trim().is_empty())
+            .map(str::to_owned)
+        {
+            last.decor_mut().set_suffix("");
+            decor.set_suffix(space);
+        }
+    }
+    decor
 }
 
 fn implicit_table() -> Item {

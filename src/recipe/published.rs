@@ -26,7 +26,7 @@ const FIGURE: Rule<String> = Rule {
 pub struct Published {
     /// Who claims it.
     pub source: String,
-    /// Address of the figure, without `*`.
+    /// Address of the figure, without `*`; after `--set` the recipe may no longer reach it.
     pub figure: String,
     /// Its value.
     pub value: f64,
@@ -88,9 +88,8 @@ impl Decode for PublishedFile {
 }
 
 impl PublishedFile {
-    /// Checks what one key alone cannot show. Where the recipe was `overridden` on the command line, a
-    /// figure that is no longer measured is no mistake of the file.
-    pub(super) fn check(&self, measured: &Measured, overridden: bool, problems: &mut Problems) {
+    /// Checks what one key alone cannot show; the figure must be `measured` in one of two ways.
+    pub(super) fn check(&self, measured: [&Measured; 2], problems: &mut Problems) {
         if let Some(better) = &self.better
             && self.abs.is_none()
         {
@@ -98,22 +97,20 @@ impl PublishedFile {
             let problem = Problem::new(better.place, title, "needs an `abs` beside it");
             problems.add(problem);
         }
-        let Some(figure) = &self.figure else {
-            return;
-        };
-        match measured.address(&figure.value) {
-            Err(Wrong::NotMeasured(_)) if overridden => {}
-            other => report(other, figure, problems),
+        if let Some(figure) = &self.figure {
+            check_address(
+                figure,
+                measured.map(|one| one.address(&figure.value)),
+                problems,
+            );
         }
     }
 
-    /// The figure, if it is `measured`.
-    pub(super) fn decide(&self, measured: &Measured) -> Option<Published> {
-        let figure = self.figure.as_ref()?;
-        measured.address(&figure.value).ok()?;
+    /// The figure.
+    pub(super) fn decide(&self) -> Option<Published> {
         Some(Published {
             source: self.source.as_ref()?.value.clone(),
-            figure: figure.value.clone(),
+            figure: self.figure.as_ref()?.value.clone(),
             value: self.value.as_ref()?.value,
             tolerance: self.abs.as_ref().map(|abs| Tolerance {
                 abs: abs.value,
@@ -169,13 +166,11 @@ impl Decode for ToleranceFile {
 }
 
 impl CheckFile {
-    /// Checks that every pattern can match a figure; see [`PublishedFile::check`] for `overridden`.
-    pub(super) fn check(&self, measured: &Measured, overridden: bool, problems: &mut Problems) {
+    /// Checks that every pattern can match a figure that is `measured` in one of two ways.
+    pub(super) fn check(&self, measured: [&Measured; 2], problems: &mut Problems) {
         for (pattern, _) in &self.tolerances {
-            match measured.pattern(&pattern.value) {
-                Err(Wrong::NotMeasured(_)) if overridden => {}
-                other => report(other, pattern, problems),
-            }
+            let checked = measured.map(|one| one.pattern(&pattern.value));
+            check_address(pattern, checked, problems);
         }
     }
 
@@ -194,21 +189,22 @@ impl CheckFile {
     }
 }
 
-fn report(checked: Result<(), Wrong>, address: &Located<String>, problems: &mut Problems) {
-    match checked {
-        Ok(()) => {}
-        Err(Wrong::Address(help)) => problems.add(
-            Problem::new(
-                address.place,
-                "this names no figure",
-                "no run measures this",
-            )
-            .help(help),
+/// Reports an address that is wrong both ways, as the first sees it.
+fn check_address(
+    address: &Located<String>,
+    checked: [Result<(), Wrong>; 2],
+    problems: &mut Problems,
+) {
+    let [Err(wrong), Err(_)] = checked else {
+        return;
+    };
+    let (title, label, help) = match wrong {
+        Wrong::Address(help) => (
+            "this names no figure",
+            "no run measures this".to_owned(),
+            help,
         ),
-        Err(Wrong::NotMeasured(why)) => problems.add(Problem::new(
-            address.place,
-            "this recipe measures no such figure",
-            why,
-        )),
-    }
+        Wrong::NotMeasured { why, help } => ("this recipe measures no such figure", why, help),
+    };
+    problems.add(Problem::new(address.place, title, label).help(help));
 }

@@ -45,28 +45,31 @@ impl Merger<'_> {
     }
 
     fn node(&mut self, lower: Node, upper: Node, path: &mut Vec<String>) -> Node {
-        let value = match (lower.value, upper.value) {
+        let is_argument = self.origin == Origin::Argument;
+        // What an argument only reaches into stays where it was written.
+        let (place, value) = match (lower.value, upper.value) {
             (Value::Table(below), Value::Table(above)) => {
-                Value::Table(self.tables(below, above, path))
-            }
-            (Value::Array(below), Value::Table(above)) if self.origin == Origin::Argument => {
-                let elements = self.elements(below, above, path);
-                // The array stays where it was written.
-                return Node {
-                    place: lower.place,
-                    value: Value::Array(elements),
+                let place = if is_argument {
+                    lower.place
+                } else {
+                    upper.place
                 };
+                (place, Value::Table(self.tables(below, above, path)))
+            }
+            (Value::Array(below), Value::Table(above)) if is_argument => {
+                let elements = self.elements(below, above, path);
+                (lower.place, Value::Array(elements))
             }
             (Value::Array(below), Value::Array(above)) => match self.key_of(path) {
-                Some(key) => Value::Array(self.keyed(below, above, key, path)),
-                None => Value::Array(above),
+                Some(key) => {
+                    let elements = self.keyed(below, above, key, path);
+                    (upper.place, Value::Array(elements))
+                }
+                None => (upper.place, Value::Array(above)),
             },
-            (_, above) => above,
+            (_, above) => (upper.place, above),
         };
-        Node {
-            place: upper.place,
-            value,
-        }
+        Node { place, value }
     }
 
     fn tables(&mut self, mut below: Table, above: Table, path: &mut Vec<String>) -> Table {

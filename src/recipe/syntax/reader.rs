@@ -98,7 +98,16 @@ pub(crate) struct Reader<'tree, 'problems> {
     place: Place,
     table: &'tree Table,
     known: Vec<&'static str>,
+    missing: Vec<Missing>,
     problems: &'problems mut Problems,
+}
+
+/// A key that must be there and is not, or kinds of which one must be. Whether a misspelt key stands in
+/// its place is known at the end.
+struct Missing {
+    keys: Vec<&'static str>,
+    is_kind: bool,
+    problem: Problem,
 }
 
 impl<'tree, 'problems> Reader<'tree, 'problems> {
@@ -113,8 +122,19 @@ impl<'tree, 'problems> Reader<'tree, 'problems> {
             place: node.place,
             table,
             known: Vec::new(),
+            missing: Vec::new(),
             problems,
         })
+    }
+
+    /// Where a key's value is, if it is written, right or wrong.
+    pub(crate) fn place(&self, key: &str) -> Option<Place> {
+        self.table.get(key).map(|entry| entry.node.place)
+    }
+
+    /// A key that was read before, and is known for all that.
+    pub(crate) fn was_read(&mut self, key: &'static str) {
+        self.known.push(key);
     }
 
     /// Where problems go, for checks on what was read.
@@ -205,23 +225,16 @@ impl<'tree, 'problems> Reader<'tree, 'problems> {
         self.nested(key)
     }
 
-    /// An array that may be left out. Elements that cannot be read are left out of the list.
+    /// An array that may be left out; `None` as well where an element cannot be read.
     pub(crate) fn list<T: Decode>(
         &mut self,
         key: &'static str,
     ) -> Option<Located<Vec<Located<T>>>> {
-        let elements = self.array(key)?;
-        let value = elements
-            .value
-            .iter()
-            .filter_map(|node| {
-                let value = T::decode(node, self.problems)?;
-                let place = node.place;
-                Some(Located { value, place })
-            })
-            .collect();
-        let place = elements.place;
-        Some(Located { value, place })
+        self.elements(key, |node, problems| {
+            let value = T::decode(node, problems)?;
+            let place = node.place;
+            Some(Located { value, place })
+        })
     }
 
     /// An array that must be there.
@@ -234,21 +247,14 @@ impl<'tree, 'problems> Reader<'tree, 'problems> {
         self.list(key)
     }
 
-    /// An array of plain values that may be left out. Values that break the rule are left out of the list.
+    /// An array of plain values that may be left out; `None` as well where one breaks the rule.
     pub(crate) fn values<T: Scalar>(
         &mut self,
         key: &'static str,
         rule: &Rule<T>,
     ) -> Option<Located<Vec<Located<T>>>> {
-        let elements = self.array(key)?;
         let name = format!("an entry of `{key}`");
-        let value = elements
-            .value
-            .iter()
-            .filter_map(|node| rule.read(&name, node, self.problems))
-            .collect();
-        let place = elements.place;
-        Some(Located { value, place })
+        self.elements(key, |node, problems| rule.read(&name, node, problems))
     }
 
     /// A table with keys of the recipe's own choice, in the order in which they are written.
@@ -297,16 +303,13 @@ impl<'tree, 'problems> Reader<'tree, 'problems> {
                 Some(Located { value, place })
             }
             [] => {
-                let unknown = self
-                    .table
-                    .keys()
-                    .any(|key| nearest(key, known.clone()).is_some());
-                // A misspelt kind is reported once, as the unknown key that it is.
-                if !unknown {
-                    let title = format!("expected {} here", one_of(known, '`'));
-                    let label = "none of them is written";
-                    self.problems.add(Problem::new(self.place, title, label));
-                }
+                let title = format!("expected {} here", one_of(known.clone(), '`'));
+                let problem = Problem::new(self.place, title, "none of them is written");
+                self.missing.push(Missing {
+                    keys: known.collect(),
+                    is_kind: true,
+                    problem,
+                });
                 None
             }
             [(first, _), .., (last, _)] => {
@@ -327,19 +330,32 @@ impl<'tree, 'problems> Reader<'tree, 'problems> {
         self.kind(&ignore);
     }
 
-    /// Reports the keys that nobody asked for.
+    /// Reports the keys that nobody asked for, and those that are missing.
     pub(crate) fn finish(self) {
+        let mut meant = Vec::new();
         for (key, entry) in self.table {
             if self.known.contains(&key.as_str()) {
                 continue;
             }
+            let near = nearest(key, self.known.iter().copied());
+            meant.push(near);
             let title = format!("unknown key `{key}`");
-            let help = match nearest(key, self.known.iter().copied()) {
+            let help = match near {
                 Some(near) => format!("did you mean `{near}`?"),
                 None => format!("known keys: {}", self.known.join(", ")),
             };
             let problem = Problem::new(entry.key, title, "not a key of this table").help(help);
             self.problems.add(problem);
+        }
+        for missing in self.missing {
+            // What stands in its place has been reported: a misspelt key, or a kind that there is not.
+            let stands_in = |near: &Option<&str>| match near {
+                Some(near) => missing.keys.contains(near),
+                None => missing.is_kind,
+            };
+            if !meant.iter().any(stands_in) {
+                self.problems.add(missing.problem);
+            }
         }
     }
 
@@ -348,7 +364,11 @@ impl<'tree, 'problems> Reader<'tree, 'problems> {
         self.table.get(key).map(|entry| &entry.node)
     }
 
-    fn array(&mut self, key: &'static str) -> Option<Located<&'tree [Node]>> {
+    fn elements<T>(
+        &mut self,
+        key: &'static str,
+        mut read: impl FnMut(&Node, &mut Problems) -> Option<T>,
+    ) -> Option<Located<Vec<T>>> {
         let node = self.node(key)?;
         let Value::Array(elements) = &node.value else {
             let title = format!("`{key}` must be an array");
@@ -356,19 +376,31 @@ impl<'tree, 'problems> Reader<'tree, 'problems> {
             self.problems.add(Problem::new(node.place, title, label));
             return None;
         };
+        // All are read before the first that cannot be makes an end of it.
+        let read: Vec<Option<T>> = elements
+            .iter()
+            .map(|element| read(element, self.problems))
+            .collect();
+        let value = read.into_iter().collect::<Option<_>>()?;
         let place = node.place;
-        Some(Located {
-            value: elements,
-            place,
-        })
+        Some(Located { value, place })
     }
 
     fn require(&mut self, key: &'static str, must_be: &str) {
         if !self.table.contains_key(key) {
             let title = format!("missing key `{key}`");
-            let problem = Problem::new(self.place, title, "this table needs it")
-                .help(format!("`{key}` must be {must_be}"));
-            self.problems.add(problem);
+            // The place of a whole document has no length: it has no heading.
+            let label = match self.place.start == self.place.end {
+                true => "the recipe needs it",
+                false => "this table needs it",
+            };
+            let problem =
+                Problem::new(self.place, title, label).help(format!("`{key}` must be {must_be}"));
+            self.missing.push(Missing {
+                keys: vec![key],
+                is_kind: false,
+                problem,
+            });
         }
     }
 }

@@ -82,30 +82,44 @@ impl Value {
     }
 }
 
-/// Parses a whole document; every syntax error becomes a problem, and what could be read is returned.
-pub(crate) fn parse(source: usize, text: &str, problems: &mut Problems) -> Node {
-    let (document, errors) = DeTable::parse_recoverable(text);
+/// Parses a whole document; the first syntax error of every line becomes a problem.
+///
+/// `None` if there is any: what a parser makes of such a text is not what was meant.
+pub(crate) fn parse(source: usize, text: &str, problems: &mut Problems) -> Option<Node> {
+    let (document, mut errors) = DeTable::parse_recoverable(text);
+    let span_of = |error: &toml::de::Error| error.span().unwrap_or(text.len()..text.len());
+    let line_of = |at: usize| text.bytes().take(at).filter(|&byte| byte == b'\n').count();
+    errors.sort_by_key(|error| span_of(error).start);
+    let is_toml = errors.is_empty();
+    let mut last_line = None;
     for error in errors {
-        let span = error.span().unwrap_or(text.len()..text.len());
-        let place = Place {
-            source,
-            start: span.start,
-            end: span.end,
-        };
-        problems.add(Problem::new(place, "this is not TOML", error.message()));
+        let span = span_of(&error);
+        let line = Some(line_of(span.start));
+        if line != last_line {
+            let place = Place {
+                source,
+                start: span.start,
+                end: span.end,
+            };
+            problems.add(Problem::new(place, "this is not TOML", error.message()));
+        }
+        last_line = line;
+    }
+    if !is_toml {
+        return None;
     }
     let table = table_of(source, document.get_ref());
     // A missing key of the whole document is shown at its first key, the nearest thing to a heading.
     let first = table.values().map(|entry| entry.key.start).min();
     let start = first.unwrap_or(0);
-    Node {
+    Some(Node {
         place: Place {
             source,
             start,
             end: start,
         },
         value: Value::Table(table),
-    }
+    })
 }
 
 fn table_of(source: usize, table: &DeTable<'_>) -> Table {
