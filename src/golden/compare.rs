@@ -76,6 +76,8 @@ pub enum Standing {
     Missing,
     /// Other bits, but nobody judges.
     Shown,
+    /// A published figure of which `--set` has cut the run short: nothing to judge.
+    NotReached,
 }
 
 impl Standing {
@@ -87,6 +89,7 @@ impl Standing {
             Self::Differs => "differs",
             Self::Missing => "missing",
             Self::Shown => "shown",
+            Self::NotReached => "not reached",
         }
     }
 }
@@ -152,10 +155,14 @@ pub struct Comparison {
 
 /// Holds a record to its golden and to what the recipe says.
 pub fn compare(now: &Record, golden: Option<&Record>, recipe: &Recipe) -> Comparison {
+    let reached = recipe.figures();
     let published: Vec<Row> = recipe
         .published
         .iter()
-        .map(|claim| published_row(claim, now))
+        .map(|claim| match reached.contains(&claim.figure) {
+            true => published_row(claim, now),
+            false => not_reached(claim),
+        })
         .collect();
     let outcome = published_outcome(&published);
     let mut comparison = match golden {
@@ -307,6 +314,18 @@ fn published_row(claim: &Published, now: &Record) -> Row {
     }
 }
 
+/// A figure of the file's recipe that the recipe has no more, which only `--set` can bring about.
+fn not_reached(claim: &Published) -> Row {
+    Row {
+        address: Address::new(claim.figure.clone()),
+        expected: Some(claim.value),
+        now: None,
+        hold: Hold::Shown,
+        standing: Standing::NotReached,
+        source: Some(claim.source.clone()),
+    }
+}
+
 /// What became of the published figures that have a tolerance.
 pub fn published_outcome(rows: &[Row]) -> PublishedOutcome {
     let mut judged = rows.iter().filter(|row| row.hold != Hold::Shown).peekable();
@@ -409,7 +428,7 @@ pub(crate) mod tests {
     use super::*;
     use crate::recipe::{
         Check, Dataset, Drawn, Head, Input, Metric, Model, Optimizer, Orientation, Phase, Split,
-        Trainable,
+        Threshold, Trainable,
     };
     use crate::record::Made;
 
@@ -492,18 +511,25 @@ pub(crate) mod tests {
                 weights: "weights".to_owned(),
                 head: Head { dropout: 0.0 },
             },
-            phases: vec![Phase {
-                name: "one".to_owned(),
-                epochs: 1,
-                first_epoch: 1,
-                train: Trainable::Head,
-                optimizer: Optimizer::Sgd {
-                    learning_rate: 0.1,
-                    momentum: 0.0,
-                    nesterov: false,
+            phases: [("one", 2), ("two", 1)]
+                .map(|(name, epochs)| Phase {
+                    name: name.to_owned(),
+                    epochs,
+                    first_epoch: 1,
+                    train: Trainable::Head,
+                    optimizer: Optimizer::Sgd {
+                        learning_rate: 0.1,
+                        momentum: 0.0,
+                        nesterov: false,
+                    },
+                })
+                .into(),
+            metrics: vec![
+                Metric::Loss,
+                Metric::Accuracy {
+                    threshold: Threshold::Probability(0.5),
                 },
-            }],
-            metrics: vec![Metric::Loss],
+            ],
             published: published
                 .iter()
                 .map(|(figure, value, tolerance)| Published {
@@ -701,7 +727,7 @@ pub(crate) mod tests {
         let held = ("test.accuracy", 0.98, Some(WITHIN));
         let failed = ("test.accuracy", 0.5, Some(WITHIN));
         let shown = ("phase.0.epoch.0.loss", 9.0, None);
-        let absent = ("phase.9.epoch.0.loss", 9.0, Some(WITHIN));
+        let absent = ("phase.0.epoch.0.val_loss", 9.0, Some(WITHIN));
         assert_eq!(
             check(&recipe(&[], &[held, shown]), &[]),
             (Verdict::Identical, vec![])
@@ -712,6 +738,23 @@ pub(crate) mod tests {
             reasons,
             ["`test.accuracy` is 0.9792, published is 0.5, allowed is ±0.01; and 1 more"]
         );
+    }
+
+    #[test]
+    fn a_published_figure_that_the_run_does_not_reach_is_not_judged() {
+        let beyond = ("phase.1.epoch.1.loss", 9.0, Some(WITHIN));
+        let held = ("test.accuracy", 0.98, Some(WITHIN));
+        for (published, outcome) in [
+            (&[beyond][..], PublishedOutcome::None),
+            (&[beyond, held], PublishedOutcome::Held),
+        ] {
+            let comparison = compare(&record(), None, &recipe(&[], published));
+            assert_eq!(comparison.verdict, Verdict::NoGolden { published: outcome });
+            assert_eq!(comparison.reasons, Vec::<String>::new());
+            let row = &comparison.published[0];
+            assert_eq!(row.standing, Standing::NotReached);
+            assert_eq!((row.expected, row.now), (Some(9.0), None));
+        }
     }
 
     #[test]

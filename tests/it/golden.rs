@@ -238,6 +238,40 @@ fn published_figures_are_judged_with_and_without_a_golden() {
 }
 
 #[test]
+fn a_published_figure_that_set_cuts_off_is_shown_as_not_reached() {
+    let project = Project::pinned();
+    let recipe = project.read("recipes/small.toml").replace(
+        "epochs = 1\ntrain  = { from = 100 }",
+        "epochs = 4\ntrain  = { from = 100 }",
+    );
+    let figure = "\n[[published]]\nsource = \"a paper\"\nfigure = \"phase.1.epoch.3.val_loss\"\n\
+                  value = 0.1\nabs = 0.001\n";
+    project.write("recipes/small.toml", &format!("{recipe}{figure}"));
+    let short = "phase.1.epochs=1";
+    let checked = project
+        .goldrun(&["check", "small", "--set", short, "--json"])
+        .exits(5);
+    let published = checked.json()[0]["published"].clone();
+    assert_eq!(published[0]["verdict"], "not reached");
+    assert_eq!(published[0]["now"], serde_json::Value::Null);
+
+    let test = "\n[[published]]\nsource = \"a paper\"\nfigure = \"test.accuracy\"\nvalue = 0.5\nabs = 0.5\n";
+    project.write("recipes/small.toml", &format!("{recipe}{figure}{test}"));
+    project
+        .goldrun(&["check", "small", "--set", short])
+        .exits(0)
+        .says("not reached")
+        .says("no golden, but the published figure holds");
+
+    let recipe = recipe.replace("epochs = 4", "epochs = 1");
+    project.write("recipes/small.toml", &format!("{recipe}{figure}"));
+    project
+        .goldrun(&["check", "small"])
+        .exits(2)
+        .warns("phase 1 has one epoch, number 0");
+}
+
+#[test]
 fn a_tolerance_lets_another_way_of_training_pass() {
     let project = Project::pinned();
     project.goldrun(&["run", "small"]).exits(0);

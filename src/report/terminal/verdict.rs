@@ -91,7 +91,7 @@ fn cells(row: &Row, decimals: usize) -> Vec<Cell> {
         Standing::Same => Colour::Good,
         Standing::Within => Colour::Notable,
         Standing::Differs | Standing::Missing => Colour::Bad,
-        Standing::Shown => Colour::Faint,
+        Standing::Shown | Standing::NotReached => Colour::Faint,
     };
     vec![
         row.address.as_str().into(),
@@ -313,7 +313,9 @@ mod tests {
             .map(|comparison| verdict_line("small", &comparison, &[], AT_80))
             .collect();
         insta::assert_snapshot!(lines.concat());
-        let comparison = compare(&record(), None, &recipe(&[], &[held, failed, shown]));
+        let beyond = ("phase.1.epoch.3.val_loss", 0.04, Some(WITHIN));
+        let published = [held, failed, shown, beyond];
+        let comparison = compare(&record(), None, &recipe(&[], &published));
         insta::assert_snapshot!(
             "no_golden_in_full",
             report("small", &comparison, &[], AT_80)
