@@ -159,9 +159,12 @@ pub fn compare(now: &Record, golden: Option<&Record>, recipe: &Recipe) -> Compar
     let published: Vec<Row> = recipe
         .published
         .iter()
-        .map(|claim| match reached.contains(&claim.figure) {
-            true => published_row(claim, now),
-            false => not_reached(claim),
+        .map(|claim| {
+            if reached.contains(&claim.figure) {
+                published_row(claim, now)
+            } else {
+                not_reached(claim)
+            }
         })
         .collect();
     let outcome = published_outcome(&published);

@@ -1,6 +1,8 @@
 //! What the network sees.
 
-use super::syntax::{Decode, Located, Node, Problem, Problems, Reader, Rule, Scalar, Value};
+use super::syntax::{
+    Decode, Located, Node, Problem, Problems, Reader, Rule, Scalar, Value, read_word,
+};
 
 /// MobileNetV2 halves the picture five times.
 const SIZE_STEP: u32 = 32;
@@ -113,16 +115,8 @@ impl Decode for Augmentation {
         let mut table = Reader::new(node, problems)?;
         let augmentation = table.kind(&[
             ("flip", |node, problems| {
-                if matches!(&node.value, Value::String(word) if word == "horizontal") {
-                    return Some(Self::FlipHorizontal);
-                }
-                let label = format!("found {}", node.value.words());
-                problems.add(Problem::new(
-                    node.place,
-                    "`flip` must be \"horizontal\"",
-                    label,
-                ));
-                None
+                let words = [("horizontal", Self::FlipHorizontal)];
+                read_word("`flip`", "\"horizontal\"", &words, node, problems)
             }),
             ("rotation", |node, problems| {
                 let mut table = Reader::new(node, problems)?;

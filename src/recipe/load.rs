@@ -1,22 +1,15 @@
-//! From a name or a path to a recipe: find it, read it, follow `extends`, lay `--set` over it, decide.
+//! From a name or a path to a recipe: read it, follow `extends`, lay `--set` over it, decide.
 
-use std::collections::BTreeMap;
-use std::io;
 use std::path::{Path, PathBuf};
 
+use super::Recipe;
 use super::error::{Error, Report};
 use super::file::{FORMAT, MERGE, NEVER_INHERITED, RecipeFile};
+use super::location::{Location, find, resolve};
 use super::syntax::{
-    Base, Decode, Merger, Node, Origin, Place, Problem, Problems, Scalar, Sources, Value, nearest,
-    parse,
+    Base, Decode, Merger, Node, Origin, Place, Problem, Problems, Scalar, Sources, Value, parse,
 };
-use super::{Recipe, shipped};
 
-/// Folder of recipes, under the project's root.
-const FOLDER: &str = "recipes";
-const EXTENSION: &str = "toml";
-/// Largest recipe that is read, bytes: a hundred times the longest that anybody will write.
-const LARGEST: u64 = 1 << 20;
 /// Longest chain of `extends`.
 const DEEPEST: usize = 16;
 
@@ -42,61 +35,6 @@ pub struct Loaded {
     pub path: Option<PathBuf>,
     /// Its text, without what it extends.
     pub text: String,
-}
-
-/// A recipe that there is.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Found {
-    /// Its name.
-    pub name: String,
-    /// Its file; `None` for a recipe inside the binary.
-    pub path: Option<PathBuf>,
-}
-
-/// The nearest folder at or above `start` that has `recipes/`, else `start`.
-pub fn project_root(start: &Path) -> PathBuf {
-    start
-        .ancestors()
-        .find(|folder| folder.join(FOLDER).is_dir())
-        .unwrap_or(start)
-        .to_path_buf()
-}
-
-/// All recipes, local and shipped, by name; a local one hides the shipped one of its name.
-pub fn list(root: &Path) -> Vec<Found> {
-    let mut found: BTreeMap<String, Option<PathBuf>> = BTreeMap::new();
-    for name in shipped::names() {
-        found.insert(name.to_owned(), None);
-    }
-    for path in recipes_in(&root.join(FOLDER)) {
-        if let Some(name) = stem(&path) {
-            found.insert(name.to_owned(), Some(path));
-        }
-    }
-    found
-        .into_iter()
-        .map(|(name, path)| Found { name, path })
-        .collect()
-}
-
-/// The recipes of a folder, sorted.
-fn recipes_in(folder: &Path) -> Vec<PathBuf> {
-    let entries = fs_err::read_dir(folder).into_iter().flatten();
-    let mut recipes: Vec<PathBuf> = entries
-        .filter_map(|entry| Some(entry.ok()?.path()))
-        .filter(|path| has_extension(path) && path.is_file())
-        .collect();
-    recipes.sort();
-    recipes
-}
-
-fn stem(path: &Path) -> Option<&str> {
-    path.file_stem()?.to_str()
-}
-
-fn has_extension(path: &Path) -> bool {
-    path.extension()
-        .is_some_and(|extension| extension == EXTENSION)
 }
 
 /// Reads a recipe; all its problems come back at once.
@@ -130,149 +68,6 @@ pub fn load(request: &Request) -> Result<Loaded, Error> {
             shown, sources, problems,
         )))),
     }
-}
-
-/// Where a recipe is.
-#[derive(Clone, Debug, PartialEq, Eq)]
-enum Location {
-    /// In a file.
-    File(PathBuf),
-    /// Inside the binary, by its path relative to `recipes/`.
-    Shipped(String),
-}
-
-impl Location {
-    fn read(&self) -> Result<String, Error> {
-        match self {
-            Self::File(path) => read_file(path),
-            Self::Shipped(path) => {
-                let bytes = shipped::file(path).unwrap_or_default();
-                Ok(String::from_utf8_lossy(bytes).into_owned())
-            }
-        }
-    }
-
-    fn stem(&self) -> String {
-        let path = match self {
-            Self::File(path) => path,
-            Self::Shipped(path) => Path::new(path),
-        };
-        let stem = path.file_stem().unwrap_or_default();
-        stem.to_string_lossy().into_owned()
-    }
-
-    /// As people know it: relative to the project where it lies inside.
-    fn shown(&self, root: &Path) -> String {
-        match self {
-            Self::File(path) => path
-                .strip_prefix(root)
-                .unwrap_or(path)
-                .display()
-                .to_string(),
-            Self::Shipped(path) => format!("{FOLDER}/{path} (inside goldrun)"),
-        }
-    }
-
-    fn base(&self) -> Base {
-        match self {
-            Self::File(path) => Base::Folder(folder_of(path)),
-            Self::Shipped(path) => Base::Shipped(folder_of(Path::new(path))),
-        }
-    }
-
-    /// The same for two spellings of the same file.
-    fn identity(&self) -> Self {
-        match self {
-            Self::File(path) => {
-                Self::File(fs_err::canonicalize(path).unwrap_or_else(|_| path.clone()))
-            }
-            shipped @ Self::Shipped(_) => shipped.clone(),
-        }
-    }
-
-    fn into_path(self) -> Option<PathBuf> {
-        match self {
-            Self::File(path) => Some(path),
-            Self::Shipped(_) => None,
-        }
-    }
-}
-
-fn folder_of(path: &Path) -> PathBuf {
-    path.parent().unwrap_or(Path::new("")).to_path_buf()
-}
-
-fn read_file(path: &Path) -> Result<String, Error> {
-    let unreadable = |source: io::Error| Error::Read {
-        path: path.to_path_buf(),
-        source,
-    };
-    if !path.exists() {
-        return Err(missing_file(path));
-    }
-    let size = fs_err::metadata(path).map_err(unreadable)?.len();
-    if size > LARGEST {
-        return Err(Error::TooLarge {
-            path: path.to_path_buf(),
-            size,
-            limit: LARGEST,
-        });
-    }
-    let bytes = fs_err::read(path).map_err(unreadable)?;
-    String::from_utf8(bytes).map_err(|error| {
-        let good = &error.as_bytes()[..error.utf8_error().valid_up_to()];
-        let line = 1 + good.split(|&byte| byte == b'\n').count() - 1;
-        Error::NotText {
-            path: path.to_path_buf(),
-            line,
-        }
-    })
-}
-
-/// There is no such file; what its folder has instead.
-fn missing_file(path: &Path) -> Error {
-    let folder = folder_of(path);
-    let recipes = recipes_in(&folder);
-    let names: Vec<_> = recipes.iter().filter_map(|file| stem(file)).collect();
-    let hint = match stem(path).and_then(|name| nearest(name, names.iter().copied())) {
-        Some(near) => format!("did you mean `{near}.{EXTENSION}`?"),
-        None if names.is_empty() => "there is no recipe in its folder".to_owned(),
-        None => format!("recipes in its folder: {}", names.join(", ")),
-    };
-    Error::Unknown {
-        name: path.display().to_string(),
-        hint,
-    }
-}
-
-/// A path if it looks like one, else a name: a local recipe, then a shipped one.
-fn find(root: &Path, recipe: &str) -> Result<Location, Error> {
-    let path = Path::new(recipe);
-    let is_path = path.components().count() > 1 || path.is_absolute() || has_extension(path);
-    if is_path {
-        let absolute = std::path::absolute(path).map_err(|source| Error::Read {
-            path: path.to_path_buf(),
-            source,
-        })?;
-        return Ok(Location::File(absolute));
-    }
-    let file = format!("{recipe}.{EXTENSION}");
-    let local = root.join(FOLDER).join(&file);
-    if local.is_file() {
-        return Ok(Location::File(local));
-    }
-    if shipped::file(&file).is_some() {
-        return Ok(Location::Shipped(file));
-    }
-    let names: Vec<String> = list(root).into_iter().map(|found| found.name).collect();
-    let hint = match nearest(recipe, names.iter().map(String::as_str)) {
-        Some(near) => format!("did you mean `{near}`? There are: {}", names.join(", ")),
-        None => format!("there are: {}", names.join(", ")),
-    };
-    Err(Error::Unknown {
-        name: recipe.to_owned(),
-        hint,
-    })
 }
 
 struct Loader<'a> {
@@ -426,24 +221,6 @@ impl Loader<'_> {
             problems: &mut self.problems,
         };
         merger.merge(lower, upper)
-    }
-}
-
-/// Which recipe `extends = path` means in the recipe at `location`.
-fn resolve(location: &Location, path: &str) -> Location {
-    match location.base() {
-        Base::Folder(folder) => {
-            let file = folder.join(path);
-            // An installed goldrun has its recipes inside, where a local one may build on them.
-            if !file.exists() && shipped::file(path).is_some() {
-                return Location::Shipped(path.to_owned());
-            }
-            Location::File(file)
-        }
-        Base::Shipped(folder) => {
-            let path = folder.join(path);
-            Location::Shipped(path.to_string_lossy().into_owned())
-        }
     }
 }
 

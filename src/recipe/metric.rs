@@ -1,6 +1,6 @@
 //! What is measured on every split.
 
-use super::syntax::{Decode, Located, Node, Problem, Problems, Reader, Rule, Value, nearest};
+use super::syntax::{Decode, Located, Node, Problem, Problems, Reader, Rule, Value, read_word};
 
 const PROBABILITY: Rule<f64> = Rule {
     must_be: "a number between 0 and 1, neither included",
@@ -66,27 +66,16 @@ impl Decode for EvaluateFile {
 
 impl Decode for Metric {
     fn decode(node: &Node, problems: &mut Problems) -> Option<Self> {
-        let written = match &node.value {
-            Value::Table(_) => return with_threshold(node, problems),
-            Value::String(word) => word.as_str(),
-            _ => "",
-        };
-        match written {
-            "loss" => Some(Self::Loss),
-            "accuracy" => Some(Self::Accuracy {
-                threshold: Threshold::DEFAULT,
-            }),
-            _ => {
-                let title = "a metric must be \"loss\", \"accuracy\" or `{ accuracy = … }`";
-                let label = format!("found {}", node.value.words());
-                let mut problem = Problem::new(node.place, title, label);
-                if let Some(near) = nearest(written, ["loss", "accuracy"]) {
-                    problem = problem.help(format!("did you mean \"{near}\"?"));
-                }
-                problems.add(problem);
-                None
-            }
+        if matches!(node.value, Value::Table(_)) {
+            return with_threshold(node, problems);
         }
+        let threshold = Threshold::DEFAULT;
+        let words = [
+            ("loss", Self::Loss),
+            ("accuracy", Self::Accuracy { threshold }),
+        ];
+        let must_be = "\"loss\", \"accuracy\" or `{ accuracy = … }`";
+        read_word("a metric", must_be, &words, node, problems)
     }
 }
 

@@ -1,7 +1,7 @@
 //! Phases: stretches of training with their own optimizer and trainable set.
 
 use super::optimizer::Optimizer;
-use super::syntax::{Decode, Located, Node, Problem, Problems, Reader, Rule, Value, nearest};
+use super::syntax::{Decode, Located, Node, Problem, Problems, Reader, Rule, Value, read_word};
 
 /// The random streams number epochs in 20 bits and phases in 12 (arithmetic.md §7).
 const EPOCHS: Rule<u32> = Rule {
@@ -84,25 +84,11 @@ const TRAIN_MUST_BE: &str = "\"head\", \"all\" or `{ from = <layer> }`";
 
 impl Decode for Trainable {
     fn decode(node: &Node, problems: &mut Problems) -> Option<Self> {
-        let written = match &node.value {
-            Value::Table(_) => return from_layer(node, problems),
-            Value::String(word) => word.as_str(),
-            _ => "",
-        };
-        match written {
-            "head" => Some(Self::Head),
-            "all" => Some(Self::All),
-            _ => {
-                let title = format!("`train` must be {TRAIN_MUST_BE}");
-                let label = format!("found {}", node.value.words());
-                let mut problem = Problem::new(node.place, title, label);
-                if let Some(near) = nearest(written, ["head", "all"]) {
-                    problem = problem.help(format!("did you mean \"{near}\"?"));
-                }
-                problems.add(problem);
-                None
-            }
+        if matches!(node.value, Value::Table(_)) {
+            return from_layer(node, problems);
         }
+        let words = [("head", Self::Head), ("all", Self::All)];
+        read_word("`train`", TRAIN_MUST_BE, &words, node, problems)
     }
 }
 

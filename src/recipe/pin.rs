@@ -64,15 +64,14 @@ fn put(table: &mut dyn TableLike, key: &str, digest: &str) {
     if let (Some(old), Some(new)) = (table.get(key).and_then(Item::as_value), item.as_value_mut()) {
         *new.decor_mut() = old.decor().clone();
     }
-    match table.get_mut(key) {
-        Some(old) => *old = item,
-        None => {
-            if let Some(new) = item.as_value_mut() {
-                *new.decor_mut() = trailing_space(table);
-            }
-            table.insert(key, item);
-        }
+    if let Some(old) = table.get_mut(key) {
+        *old = item;
+        return;
     }
+    if let Some(new) = item.as_value_mut() {
+        *new.decor_mut() = trailing_space(table);
+    }
+    table.insert(key, item);
 }
 
 /// Takes the white space after the last value of `table`, which in `{ … }` stands before the bracket.

@@ -82,6 +82,11 @@ fn syntax_errors_are_all_shown_at_once() {
 }
 
 #[test]
+fn what_is_written_twice_is_shown_where_it_is_again() {
+    insta::assert_snapshot!(Project::new().bad("twice", &[]));
+}
+
+#[test]
 fn an_empty_file_is_told_what_it_needs() {
     insta::assert_snapshot!(Project::new().bad("empty", &[]));
 }
@@ -94,6 +99,23 @@ fn a_recipe_without_phases_is_refused() {
 #[test]
 fn problems_of_an_extended_recipe_are_shown_in_its_own_file() {
     insta::assert_snapshot!(Project::new().bad("child", &[]));
+}
+
+#[test]
+fn a_syntax_error_of_an_extended_recipe_is_shown_in_its_own_file() {
+    let project = Project::new();
+    project.write("over", "extends = \"syntax.toml\"\nname = \"over\"\n");
+    let told = project.bad("over", &[]);
+    assert!(told.contains(" --> recipes/syntax.toml:2:15"), "{told}");
+    assert!(told.ends_with("recipes/over.toml: 4 problems"), "{told}");
+}
+
+#[test]
+fn a_missing_key_is_missing_in_the_file_whatever_is_set() {
+    let project = Project::new();
+    let minimal = fs_err::read_to_string(project.path("minimal")).unwrap();
+    project.write("minimal", minimal.replace("seed   = 3\n", "extend = 3\n"));
+    insta::assert_snapshot!(project.bad("minimal", &["title=Mine", "phase.0.epochs=3"]));
 }
 
 #[test]

@@ -131,12 +131,24 @@ impl Merger<'_> {
     ) -> Vec<Node> {
         // Each element of the base is met once, so that a name written twice stays a visible mistake.
         let mut free = vec![true; below.len()];
+        let names: Vec<String> = below
+            .iter()
+            .filter_map(|node| Some(format!("{:?}", name_of(node, key)?)))
+            .collect();
         for upper in above {
             let name = name_of(&upper, key).map(str::to_owned);
             let found = name.and_then(|name| {
                 (0..free.len()).find(|&i| free[i] && name_of(&below[i], key) == Some(&name))
             });
             let Some(index) = found else {
+                // Else a slip in a name shows up as keys that a part of a table lacks.
+                if !names.is_empty() {
+                    let array = path.join(".");
+                    let names = names.join(", ");
+                    let note =
+                        format!("this is a new `{array}`: those before it are called {names}");
+                    self.problems.note(upper.place, note);
+                }
                 below.push(upper);
                 continue;
             };

@@ -5,12 +5,14 @@ mod merge;
 mod nearest;
 mod problem;
 mod reader;
+mod rule;
 mod source;
 mod tree;
 
 pub(super) use merge::{KindGroup, MergeRules, Merger, Origin};
 pub(super) use nearest::nearest;
 pub(super) use problem::{Problem, Problems};
-pub(super) use reader::{Decode, Reader, Rule, Scalar};
+pub(super) use reader::{Decode, Reader};
+pub(super) use rule::{Rule, Scalar, read_word};
 pub(super) use source::{Base, Sources};
 pub(super) use tree::{Located, Node, Place, Value, parse};

@@ -53,24 +53,32 @@ impl Problem {
 
 /// The problems found so far.
 #[derive(Clone, Debug, Default)]
-pub(crate) struct Problems(Vec<Problem>);
+pub(crate) struct Problems {
+    found: Vec<Problem>,
+    notes: Vec<(Place, String)>,
+}
 
 impl Problems {
     /// Notes one more.
     pub(crate) fn add(&mut self, problem: Problem) {
-        if !self.0.contains(&problem) {
-            self.0.push(problem);
+        if !self.found.contains(&problem) {
+            self.found.push(problem);
         }
+    }
+
+    /// What a reader should know of a place if there is a problem right there; by itself it is none.
+    pub(crate) fn note(&mut self, place: Place, note: String) {
+        self.notes.push((place, note));
     }
 
     /// True if there is none.
     pub(crate) fn is_empty(&self) -> bool {
-        self.0.is_empty()
+        self.found.is_empty()
     }
 
     /// How many there are.
     pub(crate) fn len(&self) -> usize {
-        self.0.len()
+        self.found.len()
     }
 
     /// Draws all of them, in the order in which a reader of the files meets them.
@@ -81,11 +89,13 @@ impl Problems {
             Renderer::plain()
         };
         let renderer = renderer.decor_style(DecorStyle::Ascii);
-        let mut sorted: Vec<&Problem> = self.0.iter().collect();
+        let mut sorted: Vec<&Problem> = self.found.iter().collect();
         sorted.sort_by_key(|problem| problem.place);
         let mut text = String::new();
         for problem in sorted.iter().take(MOST_SHOWN) {
-            text.push_str(&renderer.render(&[picture(problem, sources)]));
+            let notes = self.notes.iter().filter(|(at, _)| *at == problem.place);
+            let notes = notes.map(|(_, note)| note.as_str());
+            text.push_str(&renderer.render(&[picture(problem, notes, sources)]));
             text.push_str("\n\n");
         }
         if sorted.len() > MOST_SHOWN {
@@ -98,7 +108,11 @@ impl Problems {
     }
 }
 
-fn picture<'a>(problem: &'a Problem, sources: &'a Sources) -> Group<'a> {
+fn picture<'a>(
+    problem: &'a Problem,
+    notes: impl Iterator<Item = &'a str>,
+    sources: &'a Sources,
+) -> Group<'a> {
     let source = sources.get(problem.place.source);
     let mut snippet = Snippet::source(source.text.as_str())
         .path(source.name.as_str())
@@ -130,6 +144,9 @@ fn picture<'a>(problem: &'a Problem, sources: &'a Sources) -> Group<'a> {
     if let Some(help) = &problem.help {
         let help = normalize_untrusted_str(help);
         group = group.element(Level::HELP.message(help));
+    }
+    for note in notes {
+        group = group.element(Level::NOTE.message(normalize_untrusted_str(note)));
     }
     group
 }

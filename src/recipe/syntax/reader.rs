@@ -5,89 +5,13 @@
 
 use super::nearest::nearest;
 use super::problem::{Problem, Problems};
+use super::rule::{Rule, Scalar, read_word};
 use super::tree::{Located, Node, Place, Table, Value};
 
 /// Something that can be read from a value of the tree.
 pub(crate) trait Decode: Sized {
     /// Reads it; `None` where that is impossible, with a problem noted.
     fn decode(node: &Node, problems: &mut Problems) -> Option<Self>;
-}
-
-/// Something that is one value.
-pub(crate) trait Scalar: Sized {
-    /// The value as this type, if it is of it and fits.
-    fn read(value: &Value) -> Option<Self>;
-}
-
-impl Scalar for String {
-    fn read(value: &Value) -> Option<Self> {
-        match value {
-            Value::String(text) => Some(text.clone()),
-            _ => None,
-        }
-    }
-}
-
-impl Scalar for bool {
-    fn read(value: &Value) -> Option<Self> {
-        match value {
-            Value::Boolean(value) => Some(*value),
-            _ => None,
-        }
-    }
-}
-
-macro_rules! whole_number {
-    ($($number:ty)*) => {$(
-        impl Scalar for $number {
-            fn read(value: &Value) -> Option<Self> {
-                match value {
-                    Value::Integer(number) => (*number).try_into().ok(),
-                    _ => None,
-                }
-            }
-        }
-    )*};
-}
-
-whole_number! { u32 u64 i64 }
-
-impl Scalar for f64 {
-    fn read(value: &Value) -> Option<Self> {
-        // Adding zero turns -0 into +0, so that the two spellings are one number.
-        match value {
-            Value::Float(number) => Some(number + 0.0),
-            Value::Integer(number) => Some(*number as f64),
-            _ => None,
-        }
-    }
-}
-
-/// What a value must be.
-pub(crate) struct Rule<T> {
-    /// In words that follow "must be".
-    pub(crate) must_be: &'static str,
-    /// The same as a test.
-    pub(crate) holds: fn(&T) -> bool,
-}
-
-impl<T: Scalar> Rule<T> {
-    /// Reads a value that is called `name` in messages.
-    pub(crate) fn read(
-        &self,
-        name: &str,
-        node: &Node,
-        problems: &mut Problems,
-    ) -> Option<Located<T>> {
-        let value = T::read(&node.value).filter(self.holds);
-        if value.is_none() {
-            let title = format!("{name} must be {}", self.must_be);
-            let label = format!("found {}", node.value.words());
-            problems.add(Problem::new(node.place, title, label));
-        }
-        let place = node.place;
-        value.map(|value| Located { value, place })
-    }
 }
 
 /// How a table says what it is: the key, and how its value is read.
@@ -175,25 +99,10 @@ impl<'tree, 'problems> Reader<'tree, 'problems> {
         words: &[(&'static str, T)],
     ) -> Option<Located<T>> {
         let node = self.node(key)?;
-        let written = String::read(&node.value);
-        let found = written
-            .as_deref()
-            .and_then(|written| words.iter().find(|(word, _)| *word == written));
-        if let Some((_, value)) = found {
-            let place = node.place;
-            return Some(Located {
-                value: *value,
-                place,
-            });
-        }
-        let known = words.iter().map(|(word, _)| *word);
-        let title = format!("`{key}` must be {}", one_of(known.clone(), '"'));
-        let mut problem = Problem::new(node.place, title, format!("found {}", node.value.words()));
-        if let Some(word) = written.and_then(|written| nearest(&written, known)) {
-            problem = problem.help(format!("did you mean \"{word}\"?"));
-        }
-        self.problems.add(problem);
-        None
+        let must_be = one_of(words.iter().map(|(word, _)| *word), '"');
+        let value = read_word(&format!("`{key}`"), &must_be, words, node, self.problems)?;
+        let place = node.place;
+        Some(Located { value, place })
     }
 
     /// One of some words that must be there.
@@ -349,11 +258,11 @@ impl<'tree, 'problems> Reader<'tree, 'problems> {
         }
         for missing in self.missing {
             // What stands in its place has been reported: a misspelt key, or a kind that there is not.
-            let stands_in = |near: &Option<&str>| match near {
-                Some(near) => missing.keys.contains(near),
+            let stands_in = |near: Option<&'static str>| match near {
+                Some(near) => missing.keys.contains(&near),
                 None => missing.is_kind,
             };
-            if !meant.iter().any(stands_in) {
+            if !meant.iter().copied().any(stands_in) {
                 self.problems.add(missing.problem);
             }
         }
@@ -390,9 +299,10 @@ impl<'tree, 'problems> Reader<'tree, 'problems> {
         if !self.table.contains_key(key) {
             let title = format!("missing key `{key}`");
             // The place of a whole document has no length: it has no heading.
-            let label = match self.place.start == self.place.end {
-                true => "the recipe needs it",
-                false => "this table needs it",
+            let label = if self.place.start == self.place.end {
+                "the recipe needs it"
+            } else {
+                "this table needs it"
             };
             let problem =
                 Problem::new(self.place, title, label).help(format!("`{key}` must be {must_be}"));
