@@ -52,17 +52,18 @@ proptest! {
 
     #[test]
     fn a_mutated_recipe(
+        name in prop::sample::select(&["good", "quickstart", "tutorial", "tutorial-224"][..]),
         changes in prop::collection::vec((any::<prop::sample::Index>(), 0..6_usize, prop::sample::select(PIECES)), 1..8),
     ) {
         let project = Project::new();
-        let mut text = fs_err::read_to_string(project.path("good")).unwrap();
+        let mut text = project.load(name, &[]).unwrap().text;
         for (place, length, piece) in changes {
             let start = text.floor_char_boundary(place.index(text.len() + 1));
             let end = text.ceil_char_boundary((start + length).min(text.len()));
             text.replace_range(start..end, piece);
         }
-        project.write("good", &text);
-        shown(project.load("good", &["phase.0.epochs=2"]));
+        project.write(name, text);
+        shown(project.load(name, &["phase.0.epochs=2"]));
     }
 
     #[test]
