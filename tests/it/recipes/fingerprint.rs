@@ -43,7 +43,7 @@ fn every_key_that_differs_from_its_default_is_in_the_canonical_form() {
 }
 
 /// Changes of one key each, over a recipe to which some `--set` arguments were given.
-struct Changes {
+struct Group {
     recipe: &'static str,
     given: &'static [&'static str],
     /// Address and another value.
@@ -51,8 +51,8 @@ struct Changes {
 }
 
 /// What can change a bit.
-const MOVING: &[Changes] = &[
-    Changes {
+const MOVING: &[Group] = &[
+    Group {
         recipe: "good",
         given: &["artifact.other.path=w"],
         changes: &[
@@ -106,7 +106,7 @@ const MOVING: &[Changes] = &[
             ("evaluate.metrics.1.accuracy.probability", "0.6"),
         ],
     },
-    Changes {
+    Group {
         recipe: "minimal",
         given: &[],
         changes: &[
@@ -116,7 +116,7 @@ const MOVING: &[Changes] = &[
             ("dataset.drawn.test", "6"),
         ],
     },
-    Changes {
+    Group {
         recipe: "minimal",
         given: &[
             "artifact.photos.path=p",
@@ -124,7 +124,7 @@ const MOVING: &[Changes] = &[
         ],
         changes: &[("dataset.folders.test", "\"d\"")],
     },
-    Changes {
+    Group {
         recipe: "minimal",
         given: &[
             "artifact.photos.path=p",
@@ -141,7 +141,7 @@ const MOVING: &[Changes] = &[
 ];
 
 /// What changes no bit.
-const STILL: &[Changes] = &[Changes {
+const STILL: &[Group] = &[Group {
     recipe: "good",
     given: &[],
     changes: &[
@@ -176,7 +176,7 @@ const STILL: &[Changes] = &[Changes {
     ],
 }];
 
-impl Changes {
+impl Group {
     /// Each change with the recipe before and after it.
     fn each(&self, project: &Project, mut seen: impl FnMut(&str, &Recipe, &Recipe)) {
         let before = project.good(self.recipe, self.given);
