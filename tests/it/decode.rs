@@ -9,6 +9,8 @@ use goldrun::recipe::Orientation;
 use rayon::prelude::*;
 use sha2::{Digest, Sha256};
 
+use crate::support::{PHOTOS, artifact};
+
 /// sha256 of width and height as little-endian u32, then the RGB bytes.
 const DIGESTS: [(&str, &str); 14] = [
     (
@@ -211,15 +213,9 @@ fn no_cut_file_gives_another_picture() {
 /// All 3000 photos of cats and dogs, in the order of their paths.
 #[test]
 fn the_photos_have_their_digest() {
-    let folder = std::env::var_os("GOLDRUN_ARTIFACTS").map_or_else(
-        || Path::new(env!("CARGO_MANIFEST_DIR")).join("../shared/artifacts"),
-        PathBuf::from,
-    );
-    let path = folder.join("cats_and_dogs_filtered.zip");
-    if !path.exists() {
-        println!("skipped: the_photos_have_their_digest: no artifacts");
+    let Some(path) = artifact("the_photos_have_their_digest", PHOTOS) else {
         return;
-    }
+    };
     let mut archive = zip::ZipArchive::new(fs_err::File::open(path).expect("it is there"))
         .expect("it is an archive");
     let mut names: Vec<String> = archive

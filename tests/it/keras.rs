@@ -1,6 +1,6 @@
 //! The native engine against values that Keras computed: `tests/fixtures/keras/README.md` has the format.
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use goldrun::artifacts::Location;
 use goldrun::artifacts::weights::{self, Format};
@@ -12,6 +12,8 @@ use goldrun::model::{LayerKind, Network, Parameters, Trained};
 use goldrun::random::{Purpose, Stream};
 use goldrun::recipe::{Optimizer, Trainable};
 use serde_json::Value;
+
+use crate::support::{WEIGHTS, artifact};
 
 const IMAGES: usize = 3;
 /// What the issue of all this allows: of norms, of elements by the norm, of losses.
@@ -324,15 +326,9 @@ fn quickstart_is_as_keras_computes_it() {
 
 #[test]
 fn the_tutorials_network_is_as_keras_computes_it() {
-    let name = "mobilenet_v2_weights_tf_dim_ordering_tf_kernels_1.0_224_no_top.h5";
-    let folder = std::env::var_os("GOLDRUN_ARTIFACTS").map_or_else(
-        || Path::new(env!("CARGO_MANIFEST_DIR")).join("../shared/artifacts"),
-        PathBuf::from,
-    );
-    let weights = folder.join(name);
-    if !weights.is_file() {
-        println!("skipped: the_tutorials_network_is_as_keras_computes_it: no artifacts");
+    let test = "the_tutorials_network_is_as_keras_computes_it";
+    let Some(weights) = artifact(test, WEIGHTS) else {
         return;
-    }
+    };
     agrees("mobilenet_v2_224.json", &weights);
 }

@@ -2,7 +2,7 @@
 
 // A test that cannot go on should stop where it stands.
 #![allow(clippy::unwrap_used)]
-// A skipped test says so by name.
+// What a test measured is worth a line.
 #![allow(clippy::print_stdout)]
 // Heads of answers and lists of bad recipes are put together where they are read.
 #![allow(clippy::format_push_string)]
@@ -14,6 +14,7 @@ mod decode;
 mod docs;
 mod drawn;
 mod engine;
+mod everywhere;
 mod golden;
 mod keras;
 mod kernels;
@@ -21,5 +22,6 @@ mod layering;
 mod planted;
 mod randomness;
 mod recipes;
+mod reproduce;
 mod server;
 mod support;

@@ -14,29 +14,18 @@ fn build_with_fault() -> PathBuf {
     let folder = target.join(profile);
     if !folder.is_dir() {
         fs_err::create_dir_all(&folder).unwrap();
-        for part in ["deps", "build", ".fingerprint"] {
-            let copied = Command::new("cp")
-                .arg("-al")
-                .args([built.join(part), folder.join(part)])
-                .status()
-                .unwrap();
-            assert!(copied.success());
-            for entry in fs_err::read_dir(folder.join(part)).unwrap() {
-                let path = entry.unwrap().path();
-                if path.display().to_string().contains("goldrun") {
-                    let removed = if path.is_dir() {
-                        fs_err::remove_dir_all(&path)
-                    } else {
-                        fs_err::remove_file(&path)
-                    };
-                    removed.unwrap();
-                }
-            }
+        copy("-a", &built.join(".fingerprint"), &folder);
+        copy("-al", &built.join("build"), &folder);
+        copy("-al", &built.join("deps"), &folder);
+        for part in [".fingerprint", "build", "deps"] {
+            remove_goldrun(&folder.join(part));
         }
     }
     let mut build = Command::new(env!("CARGO"));
     build
-        .args(["build", "--bin", "goldrun", "--target-dir"])
+        // With an example, features of dependencies are those of the tests, and what these built serves.
+        .args(["build", "--bin", "goldrun", "--example", "draw"])
+        .arg("--target-dir")
         .arg(&target);
     if profile == "release" {
         build.arg("--release");
@@ -44,14 +33,42 @@ fn build_with_fault() -> PathBuf {
     let built = build
         .current_dir(env!("CARGO_MANIFEST_DIR"))
         .env("GOLDRUN_PLANTED_FAULT", "1")
+        // Half the time to build; bits hang on no level of optimisation.
+        .env("CARGO_PROFILE_DEV_OPT_LEVEL", "1")
+        // The tests' own, for which dependencies would be built again.
+        .env_remove("CARGO_MANIFEST_DIR")
         .status()
         .unwrap();
     assert!(built.success());
     folder.join("goldrun")
 }
 
+fn copy(how: &str, from: &Path, into: &Path) {
+    let copied = Command::new("cp").arg(how).args([from, into]).status();
+    assert!(copied.unwrap().success());
+}
+
+/// Removes what was built of goldrun itself.
+fn remove_goldrun(folder: &Path) {
+    for entry in fs_err::read_dir(folder).unwrap() {
+        let path = entry.unwrap().path();
+        let is_ours = path
+            .file_name()
+            .is_some_and(|name| name.to_string_lossy().contains("goldrun"));
+        if !is_ours {
+            continue;
+        }
+        let removed = if path.is_dir() {
+            fs_err::remove_dir_all(&path)
+        } else {
+            fs_err::remove_file(&path)
+        };
+        removed.unwrap();
+    }
+}
+
 #[test]
-#[ignore = "builds a second binary: just planted-fault"]
+#[ignore = "builds a second binary: just slow"]
 fn a_fault_behind_a_warm_cache_is_seen() {
     let faulty = build_with_fault();
     let project = Project::pinned();

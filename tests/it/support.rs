@@ -1,7 +1,10 @@
-//! A project in a folder of its own, in which the real binary runs with a cache of its own.
+//! A project in a folder of its own, in which the real binary runs with a cache of its own; and the real
+//! photos and weights, where they are at hand.
 
+use std::io::Write as _;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
+use std::sync::atomic::{AtomicUsize, Ordering};
 
 use assert_cmd::cargo::cargo_bin;
 use fs_err as fs;
@@ -43,6 +46,34 @@ epochs = 1
 train  = { from = 100 }
 optimizer.rmsprop = { learning_rate = 1e-4 }
 "#;
+
+/// The tutorial's photos.
+pub const PHOTOS: &str = "cats_and_dogs_filtered.zip";
+
+/// Weights for the tutorial's network, from pictures of 224 pixels.
+pub const WEIGHTS: &str = "mobilenet_v2_weights_tf_dim_ordering_tf_kernels_1.0_224_no_top.h5";
+
+/// A real artifact; where it is not at hand the test says that it is skipped, past the harness, which keeps
+/// to itself what a test that passes prints.
+pub fn artifact(test: &str, file: &str) -> Option<PathBuf> {
+    static SKIPPED: AtomicUsize = AtomicUsize::new(0);
+    let folder = std::env::var_os("GOLDRUN_ARTIFACTS").map_or_else(
+        || Path::new(env!("CARGO_MANIFEST_DIR")).join("../shared/artifacts"),
+        PathBuf::from,
+    );
+    let path = folder.join(file);
+    if path.is_file() {
+        return Some(path);
+    }
+    let number = 1 + SKIPPED.fetch_add(1, Ordering::Relaxed);
+    let mut stderr = std::io::stderr();
+    writeln!(
+        stderr,
+        "skipped: {test}: no {file} (skipped so far: {number})"
+    )
+    .unwrap();
+    None
+}
 
 /// A project.
 pub struct Project {

@@ -1,36 +1,18 @@
 //! The tutorial's own photos and weights, where they are at hand.
 
-use std::path::{Path, PathBuf};
-
 use goldrun::artifacts::{Location, weights};
 use goldrun::recipe::{Artifact, Source};
 
 use super::{Workplace, artifact, local};
-
-const PHOTOS: &str = "cats_and_dogs_filtered.zip";
-const WEIGHTS: &str = "mobilenet_v2_weights_tf_dim_ordering_tf_kernels_1.0_224_no_top.h5";
-
-/// The folder with the real files; without it the test is skipped.
-#[allow(clippy::print_stdout)]
-fn folder(test: &str) -> Option<PathBuf> {
-    let folder = std::env::var_os("GOLDRUN_ARTIFACTS").map_or_else(
-        || Path::new(env!("CARGO_MANIFEST_DIR")).join("../shared/artifacts"),
-        PathBuf::from,
-    );
-    if folder.is_dir() {
-        return Some(folder);
-    }
-    println!("skipped: {test}: no artifacts");
-    None
-}
+use crate::support::{PHOTOS, WEIGHTS, artifact as real};
 
 #[test]
 fn the_photos_hold_their_content_pin() {
-    let Some(folder) = folder("the_photos_hold_their_content_pin") else {
+    let Some(photos) = real("the_photos_hold_their_content_pin", PHOTOS) else {
         return;
     };
     let mut place = Workplace::new();
-    place.options.folders = vec![folder];
+    place.options.folders = vec![photos.parent().unwrap().to_owned()];
     place.options.offline = true;
     let url = format!("https://storage.googleapis.com/mledu-datasets/{PHOTOS}");
     let published = "91af24e0be191e9380dafc8710d0933fa826ec8e51f26f85c1fddba4e8018e3f";
@@ -56,14 +38,14 @@ fn the_photos_hold_their_content_pin() {
 
 #[test]
 fn the_weights_hold_their_tensor_pin() {
-    let Some(folder) = folder("the_weights_hold_their_tensor_pin") else {
+    let Some(weights_file) = real("the_weights_hold_their_tensor_pin", WEIGHTS) else {
         return;
     };
     let place = Workplace::new();
     let wanted = Artifact {
         sha256: Some("17e924b19e09b3d0fb608537461ab1e6fbf9a389f6331db89411122dc2316bbf".to_owned()),
         content: Some("t1:ooaR8tCL4AtyLxwmweEi3DW+I3UV+lg4DS0YenzFJ8I=".to_owned()),
-        ..local(&folder.join(WEIGHTS))
+        ..local(&weights_file)
     };
     let obtained = place.weights(&wanted).unwrap();
     let file = weights::read(&obtained.location).unwrap();
@@ -77,11 +59,11 @@ fn the_weights_hold_their_tensor_pin() {
 
 #[test]
 fn damaged_weights_are_errors_and_no_panic() {
-    let Some(folder) = folder("damaged_weights_are_errors_and_no_panic") else {
+    let Some(weights_file) = real("damaged_weights_are_errors_and_no_panic", WEIGHTS) else {
         return;
     };
     let place = Workplace::new();
-    let whole = fs_err::read(folder.join(WEIGHTS)).unwrap();
+    let whole = fs_err::read(weights_file).unwrap();
     for part in 0..8 {
         let path = place.file("cut.h5", &whole[..whole.len() * part / 8]);
         assert!(
