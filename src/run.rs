@@ -13,7 +13,7 @@ use crate::kernels::{Level, environment};
 use crate::model::weights::{Assignment, Stored};
 use crate::model::{self, Network, Parameters};
 use crate::recipe::{Dataset, Model, Recipe, SplitName};
-use crate::record::{ARITHMETIC_VERSION, Address, Fact, MadeValue, Observer, Record, made};
+use crate::record::{ARITHMETIC_VERSION, Address, Event, Fact, MadeValue, Observer, Record, made};
 use crate::train::{self, Training};
 
 /// What is asked for.
@@ -213,6 +213,11 @@ fn run_here(request: &Request, level: Level, observer: &Observer<'_>) -> Result<
     for (role, kind) in pictures.into_iter().chain([(role.as_str(), Kind::Weights)]) {
         let artifact = &recipe.artifacts[role];
         let got = artifacts::obtain(role, artifact, kind, &request.artifacts, observer)?;
+        if !got.pinned {
+            observer.tell(Event::Warning(format!(
+                "artifact `{role}` is unpinned: nothing says which bytes or which content are meant"
+            )));
+        }
         obtained.push((role, got));
     }
     clock.lap("artifacts");

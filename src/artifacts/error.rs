@@ -199,6 +199,16 @@ impl Error {
         }
     }
 
+    /// True if it could still come from the network, which was not asked.
+    pub fn needs_network(&self) -> bool {
+        match self {
+            Self::Offline { .. } => true,
+            Self::Exhausted(errors) => errors.iter().any(Self::needs_network),
+            Self::Artifact { error, .. } => error.needs_network(),
+            _ => false,
+        }
+    }
+
     /// Says which artifact it is about.
     pub(super) fn about(self, role: &str) -> Self {
         Self::Artifact {

@@ -66,7 +66,7 @@ impl<'a> Request<'a> {
 
     /// Does it; see [`obtain`].
     pub fn obtain(&self, options: &Options, observer: &Observer<'_>) -> Result<Obtained, Error> {
-        let obtained = Cache::open(options.cache.clone(), options.fresh)
+        Cache::open(options.cache.clone(), options.fresh)
             .and_then(|cache| {
                 Search {
                     request: self,
@@ -76,14 +76,7 @@ impl<'a> Request<'a> {
                 }
                 .run()
             })
-            .map_err(|error| error.about(self.role))?;
-        if !obtained.pinned {
-            observer.tell(Event::Warning(format!(
-                "artifact `{}` is unpinned: nothing says which bytes or which content are meant",
-                self.role
-            )));
-        }
-        Ok(obtained)
+            .map_err(|error| error.about(self.role))
     }
 }
 

@@ -142,25 +142,22 @@ impl Session {
     }
 
     /// Gets an artifact of a recipe.
+    ///
+    /// # Panics
+    /// If the recipe has no such artifact: roles come from the recipe itself.
     pub fn obtain(
         &self,
         recipe: &Recipe,
         role: &str,
         options: &artifacts::Options,
-    ) -> Result<artifacts::Obtained, Failure> {
-        let Some(artifact) = recipe.artifacts.get(role) else {
-            return Err(Failure::wrong(anyhow!(
-                "the recipe has no artifact `{role}`"
-            )));
-        };
-        let observer = self.observer();
-        Ok(artifacts::obtain(
+    ) -> Result<artifacts::Obtained, artifacts::Error> {
+        artifacts::obtain(
             role,
-            artifact,
+            &recipe.artifacts[role],
             kind(recipe, role),
             options,
-            &observer,
-        )?)
+            &self.observer(),
+        )
     }
 }
 

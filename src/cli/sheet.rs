@@ -6,7 +6,8 @@ use anyhow::Context as _;
 
 use super::exit::Failure;
 use super::output;
-use super::session::{Session, pictures};
+use super::session::Session;
+use crate::artifacts::Obtained;
 use crate::artifacts::cache::Cache;
 use crate::dataset::batch::{Scratch, TrainingEpoch};
 use crate::dataset::{self, Data};
@@ -20,15 +21,16 @@ const COLUMNS: usize = 10;
 
 /// Writes the contact sheet: the first training pictures of each class, then one picture and its augmented
 /// views in the first epochs.
-pub fn write(session: &Session, recipe: &Recipe, path: &Path) -> Result<(), Failure> {
-    let obtained = match pictures(recipe) {
-        None => None,
-        Some(role) => Some(session.obtain(recipe, role, &session.artifacts)?),
-    };
+pub fn write(
+    session: &Session,
+    recipe: &Recipe,
+    obtained: Option<&Obtained>,
+    path: &Path,
+) -> Result<(), Failure> {
     let cache = Cache::open(session.artifacts.cache.clone(), session.artifacts.fresh)?;
     let data = dataset::open(
         recipe,
-        obtained.as_ref(),
+        obtained,
         &cache,
         Level::detect(),
         &session.observer(),

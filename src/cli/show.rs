@@ -1,7 +1,7 @@
 //! `goldrun show`: the resolved recipe, its splits, its network and what each phase trains.
 //!
-//! It neither downloads nor trains: where the pictures are not here yet, it says so. Only a contact sheet
-//! needs them.
+//! It trains nothing, and downloads only the pictures that a contact sheet needs: where they are not here
+//! yet, it says so.
 
 use std::fmt::Write as _;
 use std::path::Path;
@@ -63,7 +63,8 @@ struct ShownPhase {
 pub fn show(session: &Session, written: &str, sheet: Option<&Path>) -> Result<Exit, Failure> {
     let loaded = session.load(written)?;
     let recipe = &loaded.recipe;
-    let survey = survey(session, recipe)?;
+    let found = find(session, recipe, sheet.is_some())?;
+    let survey = survey(recipe, &found)?;
     let classes = survey
         .as_ref()
         .map_or(SUPPOSED_CLASSES, |survey| survey.classes.len());
@@ -105,28 +106,52 @@ pub fn show(session: &Session, written: &str, sheet: Option<&Path>) -> Result<Ex
         output::data(&text(session, &shown));
     }
     if let Some(path) = sheet {
-        super::sheet::write(session, recipe, path)?;
+        super::sheet::write(session, recipe, found.obtained(), path)?;
     }
     Ok(Exit::Good)
 }
 
-/// The splits, if the pictures are here or drawn.
-fn survey(session: &Session, recipe: &Recipe) -> Result<Option<Survey>, Failure> {
+/// Where a recipe's pictures are.
+enum Pictures {
+    /// They are drawn.
+    Drawn,
+    /// On this machine.
+    Here(artifacts::Obtained),
+    /// They would have to be downloaded first.
+    Elsewhere,
+}
+
+impl Pictures {
+    fn obtained(&self) -> Option<&artifacts::Obtained> {
+        match self {
+            Self::Here(obtained) => Some(obtained),
+            Self::Drawn | Self::Elsewhere => None,
+        }
+    }
+}
+
+/// Looks for the pictures; downloads them only where they are needed.
+fn find(session: &Session, recipe: &Recipe, are_needed: bool) -> Result<Pictures, Failure> {
+    let Some(role) = pictures(recipe) else {
+        return Ok(Pictures::Drawn);
+    };
     let options = artifacts::Options {
-        offline: true,
+        offline: !are_needed || session.artifacts.offline,
         ..session.artifacts.clone()
     };
-    let obtained = match pictures(recipe) {
-        None => None,
-        Some(role) => match session.obtain(recipe, role, &options) {
-            Ok(obtained) => Some(obtained),
-            Err(failure) => {
-                tracing::info!("{failure}");
-                return Ok(None);
-            }
-        },
-    };
-    let survey = dataset::survey(recipe, obtained.as_ref());
+    match session.obtain(recipe, role, &options) {
+        Ok(obtained) => Ok(Pictures::Here(obtained)),
+        Err(error) if !are_needed && error.needs_network() => Ok(Pictures::Elsewhere),
+        Err(error) => Err(error.into()),
+    }
+}
+
+/// The splits, if the pictures are here or drawn.
+fn survey(recipe: &Recipe, pictures: &Pictures) -> Result<Option<Survey>, Failure> {
+    if matches!(pictures, Pictures::Elsewhere) {
+        return Ok(None);
+    }
+    let survey = dataset::survey(recipe, pictures.obtained());
     survey
         .map(Some)
         .map_err(|error| Failure::new(Exit::Artifact, error))

@@ -177,6 +177,24 @@ fn show_says_where_splits_cannot_be_known_yet() {
 }
 
 #[test]
+fn show_does_not_take_a_wrong_path_for_pictures_that_are_not_here_yet() {
+    let photos = "[artifact.photos]\npath = \"../fotos\"\n\n[dataset.folders]\n\
+                  artifact = \"photos\"\ntrain = \".\"\n\n\
+                  [split.validation]\nfrom = \"train\"\nfraction = 0.2\n\n\
+                  [split.test]\nfrom = \"train\"\nfraction = 0.2\n\n[input]";
+    let mut recipe = SMALL.replace("\"small\"", "\"photos\"");
+    recipe.replace_range(
+        recipe.find("[dataset.drawn]").unwrap()..recipe.find("[input]").unwrap() + 7,
+        photos,
+    );
+    let project = Project::small().file("recipes/photos.toml", &recipe);
+    project
+        .goldrun(&["show", "photos"])
+        .exits(3)
+        .warns("fotos does not exist");
+}
+
+#[test]
 fn what_a_machine_or_this_version_does_not_have_exits_4() {
     let project = Project::pinned();
     for command in ["run", "check"] {
@@ -250,6 +268,10 @@ fn pins_are_written_once_and_comments_stay() {
         .goldrun(&["fetch", "small"])
         .exits(0)
         .says("weights   no      t1:");
+    project
+        .goldrun(&["run", "small"])
+        .exits(0)
+        .warns("warning: artifact `weights` is unpinned");
     let pinned = project.goldrun(&["pin", "small"]).exits(0);
     assert!(
         pinned
