@@ -15,6 +15,7 @@ use crate::model::{self, Network, Parameters};
 use crate::recipe::{Dataset, Model, Recipe, SplitName};
 use crate::record::{ARITHMETIC_VERSION, Address, Event, Fact, MadeValue, Observer, Record, made};
 use crate::train::{self, Training};
+use crate::whole;
 
 /// What is asked for.
 #[derive(Clone, Debug)]
@@ -441,10 +442,6 @@ fn new_folder(runs: &Path) -> Result<PathBuf, Error> {
 }
 
 fn write_record(folder: &Path, record: &Record) -> Result<(), Error> {
-    let beside = tempfile::NamedTempFile::new_in(folder)?;
-    serde_json::to_writer_pretty(&beside, record).map_err(std::io::Error::from)?;
-    beside
-        .persist(folder.join("record.json"))
-        .map_err(|error| error.error)?;
-    Ok(())
+    let text = serde_json::to_vec_pretty(record).map_err(std::io::Error::from)?;
+    Ok(whole::write(&folder.join("record.json"), &text)?)
 }

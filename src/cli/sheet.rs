@@ -14,7 +14,7 @@ use crate::dataset::{self, Data};
 use crate::kernels::Level;
 use crate::recipe::Recipe;
 use crate::report::sheet;
-use crate::run;
+use crate::{run, whole};
 
 /// Pictures in a row.
 const COLUMNS: usize = 10;
@@ -42,17 +42,7 @@ pub fn write(
     let png = sheet::png(&rows, height, width)
         .context("cannot make the contact sheet")
         .map_err(Failure::failed)?;
-    let written = || -> std::io::Result<()> {
-        use std::io::Write as _;
-        let folder = path
-            .parent()
-            .filter(|folder| !folder.as_os_str().is_empty());
-        let mut beside = tempfile::NamedTempFile::new_in(folder.unwrap_or(Path::new(".")))?;
-        beside.write_all(&png)?;
-        beside.persist(path)?;
-        Ok(())
-    };
-    written()
+    whole::write(path, &png)
         .with_context(|| format!("cannot write {}", path.display()))
         .map_err(Failure::failed)?;
     if !session.options.json {

@@ -10,6 +10,7 @@ use fs_err as fs;
 
 use super::{Error, Golden, text};
 use crate::record::Record;
+use crate::whole;
 
 /// Goldens inside the binary: recipe, text. A local file of the same name wins.
 const SHIPPED: &[(&str, &str)] = &[
@@ -102,12 +103,7 @@ impl Store {
         let text = text::write(record);
         check_faithful(&text, record)?;
         fs::create_dir_all(&self.folder)?;
-        let mut beside = tempfile::NamedTempFile::new_in(&self.folder)?;
-        std::io::Write::write_all(&mut beside, text.as_bytes())?;
-        beside.as_file().sync_all()?;
-        make_readable(beside.as_file())?;
-        beside.persist(path).map_err(|error| error.error)?;
-        Ok(())
+        Ok(whole::write(path, text.as_bytes())?)
     }
 }
 
@@ -156,18 +152,6 @@ fn check_faithful(text: &str, record: &Record) -> Result<(), Error> {
     Err(Error::Unfaithful {
         address: lost.map(|(address, _)| address.clone()),
     })
-}
-
-/// Temporary files are for their owner only; a golden is for everybody who has the repository.
-#[cfg(unix)]
-fn make_readable(file: &std::fs::File) -> std::io::Result<()> {
-    use std::os::unix::fs::PermissionsExt;
-    file.set_permissions(std::fs::Permissions::from_mode(0o644))
-}
-
-#[cfg(not(unix))]
-fn make_readable(_file: &std::fs::File) -> std::io::Result<()> {
-    Ok(())
 }
 
 #[cfg(test)]

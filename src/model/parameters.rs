@@ -8,6 +8,7 @@ use sha2::{Digest, Sha256};
 
 use super::{Network, TensorSpec};
 use crate::random::{self, Purpose, Stream};
+use crate::whole;
 
 /// Slot of the head's kernel among the tensors that are drawn.
 const HEAD_KERNEL_SLOT: u32 = 0;
@@ -120,18 +121,14 @@ impl Parameters {
 
     /// Saves all tensors as safetensors; the file is whole or absent.
     pub fn save(&self, path: &Path) -> Result<(), Error> {
-        let folder = path.parent().unwrap_or(Path::new("."));
-        let beside = tempfile::Builder::new()
-            .suffix(".safetensors")
-            .tempfile_in(folder)?;
-        self.var_map()
-            .and_then(|map| map.save(beside.path()))
-            .map_err(|source| Error::Save {
-                path: path.display().to_string(),
-                source,
-            })?;
-        beside.persist(path).map_err(|error| error.error)?;
-        Ok(())
+        whole::fill(path, |beside| {
+            self.var_map()
+                .and_then(|map| map.save(beside))
+                .map_err(|source| Error::Save {
+                    path: path.display().to_string(),
+                    source,
+                })
+        })
     }
 }
 

@@ -1,11 +1,11 @@
 //! Writing pins into a recipe's file, leaving everything else of it as it is.
 
-use std::io::Write;
 use std::path::Path;
 
 use toml_edit::{Decor, DocumentMut, Item, Table, TableLike, value};
 
 use super::Error;
+use crate::whole;
 
 /// What was seen of an artifact.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -31,7 +31,7 @@ pub fn write(path: &Path, pins: &[Pin]) -> Result<(), Error> {
         path: path.to_path_buf(),
         reason,
     })?;
-    replace(path, &pinned).map_err(|source| Error::Write {
+    whole::write(path, pinned.as_bytes()).map_err(|source| Error::Write {
         path: path.to_path_buf(),
         source,
     })
@@ -103,15 +103,4 @@ fn implicit_table() -> Item {
 fn table_of<'a>(item: &'a mut Item, name: &str) -> Result<&'a mut dyn TableLike, String> {
     item.as_table_like_mut()
         .ok_or_else(|| format!("`{name}` is not a table"))
-}
-
-fn replace(path: &Path, text: &str) -> std::io::Result<()> {
-    let folder = path.parent().unwrap_or(Path::new("."));
-    let mut file = tempfile::NamedTempFile::new_in(folder)?;
-    file.write_all(text.as_bytes())?;
-    file.as_file().sync_all()?;
-    let permissions = fs_err::metadata(path)?.permissions();
-    file.as_file().set_permissions(permissions)?;
-    file.persist(path)?;
-    Ok(())
 }

@@ -3,7 +3,7 @@
 //! Takes an engine with its first parameters and the pictures; puts every fact that training makes into the
 //! record and tells the observer as it goes. It knows no device and no layer.
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::time::Instant;
 
 use crate::dataset::batch::TrainingEpoch;
@@ -14,6 +14,7 @@ use crate::model::{Network, Parameters, Trained, freeze, parameters};
 use crate::random::{Purpose, Stream};
 use crate::recipe::{Metric, Phase, Recipe};
 use crate::record::{Address, Event, Fact, Observer, Record};
+use crate::whole;
 
 /// Slot of the head's dropout layer.
 const DROPOUT_SLOT: u32 = 0;
@@ -293,11 +294,7 @@ impl Training<'_> {
             .into_iter()
             .map(|(name, digest)| format!("{digest}  {name}\n"))
             .collect();
-        let path = self
-            .folder
-            .join("parameters")
-            .join(format!("{address}.txt"));
-        Ok(write_whole(path, &lines.concat())?)
+        self.keep("parameters", &address.to_string(), &lines)
     }
 
     /// The loss of each picture of a split: what a standard error is made of.
@@ -308,22 +305,16 @@ impl Training<'_> {
             .zip(&outputs.losses)
             .map(|(item, loss)| format!("{loss}  {}\n", item.path))
             .collect();
-        Ok(write_whole(
-            self.folder.join("losses").join(format!("{name}.txt")),
-            &lines.concat(),
-        )?)
+        self.keep("losses", name, &lines)
     }
-}
 
-/// Writes a text beside its place, then renames it there.
-fn write_whole(path: PathBuf, text: &str) -> std::io::Result<()> {
-    use std::io::Write;
-    let folder = path.parent().unwrap_or(Path::new("."));
-    fs_err::create_dir_all(folder)?;
-    let mut beside = tempfile::NamedTempFile::new_in(folder)?;
-    beside.write_all(text.as_bytes())?;
-    beside.persist(path)?;
-    Ok(())
+    /// Writes `part/name.txt` into the run's folder.
+    fn keep(&self, part: &str, name: &str, lines: &[String]) -> Result<(), Error> {
+        let folder = self.folder.join(part);
+        fs_err::create_dir_all(&folder)?;
+        let path = folder.join(format!("{name}.txt"));
+        Ok(whole::write(&path, lines.concat().as_bytes())?)
+    }
 }
 
 fn put(record: &mut Record, address: &Address, part: &str, fact: Fact) {

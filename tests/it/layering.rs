@@ -4,8 +4,9 @@ use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
 /// Module, and what it may import beside itself.
-const ALLOWED: [(&str, &[&str]); 14] = [
-    ("recipe", &[]),
+const ALLOWED: [(&str, &[&str]); 15] = [
+    ("whole", &[]),
+    ("recipe", &["whole"]),
     ("record", &["recipe"]),
     ("random", &[]),
     ("kernels", &[]),
@@ -14,17 +15,17 @@ const ALLOWED: [(&str, &[&str]); 14] = [
         "dataset",
         &["recipe", "record", "random", "kernels", "artifacts"],
     ),
-    ("model", &["recipe", "random", "artifacts"]),
+    ("model", &["whole", "recipe", "random", "artifacts"]),
     (
         "engine",
         &["recipe", "record", "random", "kernels", "dataset", "model"],
     ),
     ("evaluate", &["recipe", "record"]),
-    ("golden", &["recipe", "record"]),
+    ("golden", &["whole", "recipe", "record"]),
     (
         "train",
         &[
-            "recipe", "record", "random", "dataset", "model", "engine", "evaluate",
+            "whole", "recipe", "record", "random", "dataset", "model", "engine", "evaluate",
         ],
     ),
     ("run", &BELOW_RUN),
@@ -33,7 +34,8 @@ const ALLOWED: [(&str, &[&str]); 14] = [
 ];
 
 /// Everything but who tells people about runs.
-const BELOW_RUN: [&str; 11] = [
+const BELOW_RUN: [&str; 12] = [
+    "whole",
     "recipe",
     "record",
     "random",
@@ -48,7 +50,8 @@ const BELOW_RUN: [&str; 11] = [
 ];
 
 /// Everything.
-const BELOW_CLI: [&str; 13] = [
+const BELOW_CLI: [&str; 14] = [
+    "whole",
     "recipe",
     "record",
     "random",

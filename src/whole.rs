@@ -1,0 +1,89 @@
+//! Files that are whole or absent: written beside their place, then renamed into it.
+
+use std::io::{self, Write as _};
+use std::path::Path;
+
+use fs_err as fs;
+
+/// Writes a file of these bytes. Its folder must be there.
+pub fn write(path: &Path, bytes: &[u8]) -> io::Result<()> {
+    fill(path, |beside| {
+        let mut file = fs::OpenOptions::new().write(true).open(beside)?;
+        file.write_all(bytes)
+    })
+}
+
+/// Writes a file that `write` fills, given the path of an empty one in the same folder.
+///
+/// A file that it replaces leaves its permissions to it; a new one has those of any new file, and not those
+/// of a temporary one, which only its owner may read.
+pub fn fill<E: From<io::Error>>(
+    path: &Path,
+    write: impl FnOnce(&Path) -> Result<(), E>,
+) -> Result<(), E> {
+    let folder = path
+        .parent()
+        .filter(|folder| !folder.as_os_str().is_empty())
+        .unwrap_or(Path::new("."));
+    let mut builder = tempfile::Builder::new();
+    #[cfg(unix)]
+    builder.permissions(std::os::unix::fs::PermissionsExt::from_mode(NEW_FILE));
+    let beside = builder.tempfile_in(folder)?;
+    write(beside.path())?;
+    if let Ok(replaced) = fs::metadata(path) {
+        beside.as_file().set_permissions(replaced.permissions())?;
+    }
+    // Else a power cut could leave a file of the right name without its bytes.
+    beside.as_file().sync_all()?;
+    beside.persist(path).map_err(|error| error.error)?;
+    Ok(())
+}
+
+/// What the user's umask takes from.
+#[cfg(unix)]
+const NEW_FILE: u32 = 0o666;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn names(folder: &Path) -> Vec<String> {
+        let entries = fs::read_dir(folder).unwrap();
+        entries
+            .map(|entry| entry.unwrap().file_name().into_string().unwrap())
+            .collect()
+    }
+
+    #[test]
+    fn what_fails_leaves_the_old_file_and_nothing_beside_it() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("golden.toml");
+        write(&path, b"old").unwrap();
+        let failed = fill(&path, |beside| {
+            fs::write(beside, b"ne")?;
+            Err(io::Error::other("disk on fire"))
+        });
+        assert_eq!(failed.unwrap_err().to_string(), "disk on fire");
+        assert_eq!(fs::read(&path).unwrap(), b"old");
+        assert_eq!(names(folder.path()), ["golden.toml"]);
+        write(&path, b"new").unwrap();
+        assert_eq!(fs::read(&path).unwrap(), b"new");
+        assert_eq!(names(folder.path()), ["golden.toml"]);
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn permissions_are_those_of_any_file_and_stay() {
+        use std::os::unix::fs::PermissionsExt;
+        let folder = tempfile::tempdir().unwrap();
+        let mode = |path: &Path| fs::metadata(path).unwrap().permissions().mode() & 0o777;
+        let plain = folder.path().join("plain");
+        fs::write(&plain, b"").unwrap();
+        let path = folder.path().join("whole");
+        write(&path, b"1").unwrap();
+        assert_eq!(mode(&path), mode(&plain));
+        fs::set_permissions(&path, PermissionsExt::from_mode(0o640)).unwrap();
+        write(&path, b"2").unwrap();
+        assert_eq!(mode(&path), 0o640);
+    }
+}
