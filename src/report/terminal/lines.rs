@@ -41,7 +41,7 @@ pub fn line(event: &Event) -> Option<String> {
         } => {
             let left = match epochs_left {
                 0 => String::new(),
-                left => format!("  (about {} left)", seconds(time * f64::from(*left))),
+                left => format!("  ~{} left", seconds(time * f64::from(*left))),
             };
             Some(format!(
                 "epoch {}  {steps}/{steps}{}  {}{left}",
@@ -131,7 +131,7 @@ mod tests {
         assert_eq!(
             line(&epoch(21)).unwrap(),
             "epoch 3/10   63/63  loss 0.4200  accuracy 0.8115  val_loss 0.2762  val_accuracy 0.8985  \
-             1.9 s  (about 40 s left)"
+             1.9 s  ~40 s left"
         );
         assert!(line(&epoch(0)).unwrap().ends_with("  1.9 s"));
     }
