@@ -1,8 +1,8 @@
 //! Batch norm with constant statistics, folded into the weights of the convolution before it.
 
 use super::Level;
+use super::dispatch::lanes_at_level;
 use super::lanes::{Lanes, over_lanes};
-use super::level::at_level;
 
 /// Keras' epsilon of MobileNetV2, as the f64 of its decimal.
 const EPSILON: f64 = 0.001;
@@ -36,7 +36,7 @@ pub fn fold(
     run_fold(level, w, gamma, beta, mean, inverse, folded, bias);
 }
 
-at_level!(
+lanes_at_level!(
     fn run_fold(
         w: &[f32],
         gamma: &[f32],
@@ -140,7 +140,7 @@ pub fn gradients(
     );
 }
 
-at_level!(
+lanes_at_level!(
     fn run_gradients(
         folded: &[f32],
         w: &[f32],

@@ -4,8 +4,8 @@
 use std::ops::Range;
 
 use super::Level;
+use super::dispatch::lanes_at_level;
 use super::lanes::{Lanes, over_lanes};
-use super::level::at_level;
 
 const SIDE: usize = 3;
 const STRIDE: usize = 2;
@@ -84,7 +84,7 @@ pub fn forward(level: Level, shape: &Shape, x: &[f32], w: &[f32], bias: &[f32], 
     run_forward(level, shape, x, w, bias, y);
 }
 
-at_level!(
+lanes_at_level!(
     fn run_forward(shape: &Shape, x: &[f32], w: &[f32], bias: &[f32], y: &mut [f32]) = forward_body
 );
 
@@ -180,7 +180,7 @@ pub fn weight_gradient(
     run_weight_gradient(level, shape, images, x, dz, slice_images, out);
 }
 
-at_level!(
+lanes_at_level!(
     fn run_weight_gradient(
         shape: &Shape,
         images: usize,

@@ -1,8 +1,8 @@
 //! Update rules of Keras 3.15 (`update_step` of each optimizer), element by element.
 
 use super::Level;
+use super::dispatch::lanes_at_level;
 use super::lanes::{Lanes, over_lanes};
-use super::level::at_level;
 
 /// Adam (Kingma and Ba 2015), with Keras' epsilon outside the root.
 #[derive(Clone, Debug)]
@@ -55,7 +55,7 @@ impl Adam {
     }
 }
 
-at_level!(
+lanes_at_level!(
     fn run_adam(w: &mut [f32], g: &[f32], m: &mut [f32], v: &mut [f32], constants: [f32; 4]) =
         adam_body
 );
@@ -145,7 +145,7 @@ impl RmsProp {
     }
 }
 
-at_level!(
+lanes_at_level!(
     fn run_rmsprop(
         w: &mut [f32],
         g: &[f32],
@@ -223,7 +223,7 @@ impl Sgd {
     }
 }
 
-at_level!(
+lanes_at_level!(
     fn run_sgd(
         w: &mut [f32],
         g: &[f32],

@@ -1,8 +1,8 @@
 //! Global average pool.
 
 use super::Level;
+use super::dispatch::lanes_at_level;
 use super::lanes::{Lanes, over_lanes};
-use super::level::at_level;
 
 /// Mean of one image `[pixels][c]` over its pixels: a chain of additions from +0, then a division.
 ///
@@ -13,7 +13,7 @@ pub fn forward(level: Level, x: &[f32], pixels: usize, out: &mut [f32]) {
     run_forward(level, x, pixels, out);
 }
 
-at_level!(
+lanes_at_level!(
     fn run_forward(x: &[f32], pixels: usize, out: &mut [f32]) = forward_body
 );
 
@@ -45,7 +45,7 @@ pub fn backward(level: Level, g: &[f32], pixels: usize, mask: Option<&[f32]>, ou
     run_backward(level, g, pixels, mask, out);
 }
 
-at_level!(
+lanes_at_level!(
     fn run_backward(g: &[f32], pixels: usize, mask: Option<&[f32]>, out: &mut [f32]) = backward_body
 );
 

@@ -3,8 +3,8 @@
 use std::array;
 
 use super::super::Level;
+use super::super::dispatch::lanes_at_level;
 use super::super::lanes::{Lanes, over_lanes};
-use super::super::level::at_level;
 use super::{Overhang, PIXELS, SIDE, Shape, TAPS};
 
 /// `y = bias`, then `fma(x, w, ·)` over taps in the image in order of (ky, kx); then ReLU6 if asked.
@@ -29,7 +29,7 @@ pub fn forward(
     run_forward(level, shape, x, w, bias, relu6, y);
 }
 
-at_level!(
+lanes_at_level!(
     fn run_forward(shape: &Shape, x: &[f32], w: &[f32], bias: &[f32], relu6: bool, y: &mut [f32]) =
         forward_body
 );

@@ -3,8 +3,8 @@
 use std::array;
 
 use super::super::Level;
+use super::super::dispatch::lanes_at_level;
 use super::super::lanes::{Lanes, over_lanes};
-use super::super::level::at_level;
 use super::{PIXELS, SIDE, Shape, TAPS};
 
 /// Gradient of the input of one image: from +0, `fma(dz, w, ·)` over the taps that reach an output, in order
@@ -28,7 +28,7 @@ pub fn input_gradient(
     run_input_gradient(level, shape, dz, w, mask, dx);
 }
 
-at_level!(
+lanes_at_level!(
     fn run_input_gradient(
         shape: &Shape,
         dz: &[f32],

@@ -3,8 +3,8 @@
 use std::ops::Range;
 
 use super::super::Level;
+use super::super::dispatch::lanes_at_level;
 use super::super::lanes::{Lanes, over_lanes};
-use super::super::level::at_level;
 use super::{Overhang, PIXELS, SIDE, Shape, TAPS};
 
 /// Gradients of `channels` of the kernel and of the bias over `images` images: per slice of whole images one
@@ -34,7 +34,7 @@ pub fn weight_gradient(
     run_weight_gradient(level, shape, images, x, dz, slice_images, channels, out);
 }
 
-at_level!(
+lanes_at_level!(
     fn run_weight_gradient(
         shape: &Shape,
         images: usize,

@@ -1,8 +1,8 @@
 //! `y = epilogue(start + x · w)` in register tiles.
 
 use super::super::Level;
+use super::super::dispatch::lanes_at_level;
 use super::super::lanes::{Lanes, MOST_LANES};
-use super::super::level::at_level;
 use super::{MOST_ROWS, MOST_VECTORS, PackedWeights, balanced, tile_rows, with_rows};
 
 /// Values of x in a block of rows, so that it stays in the second-level cache.
@@ -44,7 +44,7 @@ pub fn forward(
     run_forward(level, rows, x, weights, start, epilogue, y);
 }
 
-at_level!(
+lanes_at_level!(
     fn run_forward(
         rows: usize,
         x: &[f32],

@@ -3,8 +3,8 @@
 use std::ops::Range;
 
 use super::super::Level;
+use super::super::dispatch::lanes_at_level;
 use super::super::lanes::{Lanes, over_lanes};
-use super::super::level::at_level;
 use super::{balanced, with_rows};
 
 /// Rows `inputs` of `x[rows][k]ᵀ · dz[rows][n]`: per slice of `slice_rows` rows one chain from +0, slices
@@ -33,7 +33,7 @@ pub fn weight_gradient(
     run_weight_gradient(level, rows, x, dz, k, n, slice_rows, inputs, out);
 }
 
-at_level!(
+lanes_at_level!(
     fn run_weight_gradient(
         rows: usize,
         x: &[f32],
@@ -180,7 +180,7 @@ pub fn bias_gradient(level: Level, dz: &[f32], n: usize, slice_rows: usize, out:
     run_bias_gradient(level, dz, n, slice_rows, out);
 }
 
-at_level!(
+lanes_at_level!(
     fn run_bias_gradient(dz: &[f32], n: usize, slice_rows: usize, out: &mut [f32]) =
         bias_gradient_body
 );

@@ -1,14 +1,14 @@
 //! Scaling pixels to what MobileNetV2 was trained on (`keras/src/applications/imagenet_utils.py`, mode "tf").
 
 use super::Level;
-use super::dispatch::at_level;
+use super::dispatch::loop_at_level;
 
 /// Half of the range of a pixel.
 const HALF_RANGE: f32 = 127.5;
 
 /// Replaces each value x in 0..=255 by (x ÷ 127.5) − 1: a division, then a subtraction.
 pub fn scale(level: Level, values: &mut [f32]) {
-    at_level!(level, body(values: &mut [f32]));
+    loop_at_level!(level, body(values: &mut [f32]));
 }
 
 #[inline(always)]

@@ -6,7 +6,7 @@
 //! Every operation is one f32 operation, and no multiplication is fused with an addition.
 
 use super::Level;
-use super::dispatch::at_level;
+use super::dispatch::loop_at_level;
 
 /// Values of a pixel.
 const CHANNELS: usize = 3;
@@ -32,7 +32,7 @@ pub fn bilinear(level: Level, picture: &[u8], from: [usize; 2], to: [usize; 2], 
         "length of the picture"
     );
     assert_eq!(out.len(), to[0] * to[1] * CHANNELS, "length of the result");
-    at_level!(
+    loop_at_level!(
         level,
         body(picture: &[u8], from: [usize; 2], to: [usize; 2], out: &mut [f32])
     );

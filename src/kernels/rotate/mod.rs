@@ -8,7 +8,7 @@
 //! multiplication is fused with an addition.
 
 use super::Level;
-use super::dispatch::at_level;
+use super::dispatch::loop_at_level;
 
 /// Values of a pixel.
 const CHANNELS: usize = 3;
@@ -61,7 +61,7 @@ fn matrix([height, width]: [usize; 2], [sin, cos]: [f32; 2]) -> [f32; 6] {
 }
 
 fn project(level: Level, image: &[f32], size: [usize; 2], matrix: [f32; 6], out: &mut [f32]) {
-    at_level!(
+    loop_at_level!(
         level,
         body(image: &[f32], size: [usize; 2], matrix: [f32; 6], out: &mut [f32])
     );
