@@ -12,6 +12,7 @@
 pub mod artifacts;
 pub mod cli;
 pub mod dataset;
+pub mod digest;
 pub mod engine;
 pub mod evaluate;
 pub mod golden;

@@ -8,11 +8,11 @@ use std::path::Path;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use fs_err::File;
-use sha2::{Digest, Sha256};
 
+use super::Error;
 use super::error::ContentMismatch;
 use super::progress::Progress;
-use super::{Error, hex};
+use crate::digest::{self, Digest};
 use crate::recipe::Artifact;
 use crate::record::{Observer, Stage};
 
@@ -34,12 +34,12 @@ pub enum Scheme {
 impl Scheme {
     /// The digest of a manifest's lines, which come without line ends and in the scheme's order.
     pub fn digest(self, lines: &[String]) -> String {
-        let mut hasher = Sha256::new();
+        let mut digest = Digest::default();
         for line in lines {
-            hasher.update(line);
-            hasher.update("\n");
+            digest.add(line);
+            digest.add("\n");
         }
-        format!("{}:{}", self.prefix(), STANDARD.encode(hasher.finalize()))
+        format!("{}:{}", self.prefix(), STANDARD.encode(digest.bytes()))
     }
 
     const fn prefix(self) -> &'static str {
@@ -61,7 +61,7 @@ impl Scheme {
 #[derive(Debug)]
 pub(super) struct HashingWriter<W> {
     inner: W,
-    hasher: Sha256,
+    digest: Digest,
     count: u64,
 }
 
@@ -69,7 +69,7 @@ impl<W: Write> HashingWriter<W> {
     pub fn new(inner: W) -> Self {
         Self {
             inner,
-            hasher: Sha256::new(),
+            digest: Digest::default(),
             count: 0,
         }
     }
@@ -81,20 +81,20 @@ impl<W: Write> HashingWriter<W> {
 
     /// Hashes bytes that `inner` has already.
     pub fn catch_up(&mut self, bytes: &[u8]) {
-        self.hasher.update(bytes);
+        self.digest.add(bytes);
         self.count += bytes.len() as u64;
     }
 
     /// The writer and the hex sha256 of what went through.
     pub fn finish(self) -> (W, String) {
-        (self.inner, hex(&self.hasher.finalize()))
+        (self.inner, self.digest.hex())
     }
 }
 
 impl<W: Write> Write for HashingWriter<W> {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
         let count = self.inner.write(bytes)?;
-        self.hasher.update(&bytes[..count]);
+        self.digest.add(&bytes[..count]);
         self.count += count as u64;
         Ok(count)
     }
@@ -117,7 +117,7 @@ impl Bytes {
     /// Of bytes in memory.
     pub fn of(bytes: &[u8]) -> Self {
         Self {
-            sha256: hex(&Sha256::digest(bytes)),
+            sha256: digest::of(bytes),
             size: bytes.len() as u64,
         }
     }

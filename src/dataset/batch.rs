@@ -5,14 +5,12 @@
 
 use std::ops::Range;
 
-use sha2::{Digest, Sha256};
-
+use crate::digest::Digest;
 use crate::kernels::preprocess;
 use crate::random::{Purpose, Stream};
 use crate::recipe::Input;
 
 use super::augment::Step;
-use super::list::hex;
 use super::{Error, Split};
 
 /// Slot of the stream of the training order.
@@ -129,10 +127,10 @@ impl<'a> TrainingEpoch<'a> {
 
     /// sha256, in hex, of the indices in order as little-endian u32.
     pub fn order_digest(&self) -> String {
-        let mut digest = Sha256::new();
+        let mut digest = Digest::default();
         for position in 0..self.len() {
-            digest.update(self.index(position).to_le_bytes());
+            digest.add(self.index(position).to_le_bytes());
         }
-        hex(&digest.finalize())
+        digest.hex()
     }
 }

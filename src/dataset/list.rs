@@ -1,7 +1,6 @@
 //! Lists of pictures, without pixels.
 
-use sha2::{Digest, Sha256};
-
+use crate::digest::Digest;
 use crate::recipe::SplitName;
 
 /// One picture.
@@ -68,21 +67,12 @@ impl SplitList {
 
 /// sha256, in hex, of the paths, each followed by a newline.
 pub(super) fn paths_digest<'a>(items: impl Iterator<Item = &'a Item>) -> String {
-    let mut digest = Sha256::new();
+    let mut digest = Digest::default();
     for item in items {
-        digest.update(&item.path);
-        digest.update("\n");
+        digest.add(&item.path);
+        digest.add("\n");
     }
-    hex(&digest.finalize())
-}
-
-/// Lower-case hex digits.
-pub(super) fn hex(bytes: &[u8]) -> String {
-    use std::fmt::Write;
-    bytes.iter().fold(String::new(), |mut text, byte| {
-        let _ = write!(text, "{byte:02x}");
-        text
-    })
+    digest.hex()
 }
 
 #[cfg(test)]

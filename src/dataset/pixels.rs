@@ -15,15 +15,15 @@ use std::time::Instant;
 
 use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
-use sha2::{Digest, Sha256};
 
 use crate::artifacts::cache::{Cache, Derived, DerivedFile};
+use crate::digest::Digest;
 use crate::kernels::{Level, resize};
 use crate::recipe::{Dataset, Input, Orientation, Recipe, SplitName};
 use crate::record::{Event, Observer, Stage};
 
 use super::decode::{self, CHANNELS, Picture};
-use super::list::{hex, paths_digest};
+use super::list::paths_digest;
 use super::scan::{Origin, Source};
 use super::{Error, Item, drawn};
 
@@ -380,7 +380,7 @@ impl Work<'_> {
 /// A pixel file that is being written.
 struct PixelWriter {
     file: fs_err::File,
-    digest: Sha256,
+    digest: Digest,
     layout: Layout,
     kept: u32,
     rejects: Vec<Reject>,
@@ -390,7 +390,7 @@ impl PixelWriter {
     fn create(path: &Path, layout: Layout) -> Result<Self, Error> {
         Ok(Self {
             file: fs_err::File::create(path)?,
-            digest: Sha256::new(),
+            digest: Digest::default(),
             layout,
             kept: 0,
             rejects: Vec::new(),
@@ -403,10 +403,10 @@ impl PixelWriter {
         for (image, _) in images.zip(&chunk.kept).filter(|(_, kept)| **kept) {
             self.file.write_all(image)?;
             match self.layout.element {
-                Element::F32 => self.digest.update(image),
+                Element::F32 => self.digest.add(image),
                 Element::U8 => {
                     for &value in image {
-                        self.digest.update(f32::from(value).to_le_bytes());
+                        self.digest.add(f32::from(value).to_le_bytes());
                     }
                 }
             }
@@ -421,7 +421,7 @@ impl PixelWriter {
         let description = Description {
             layout: self.layout,
             kept: self.kept,
-            digest: hex(&self.digest.finalize()),
+            digest: self.digest.hex(),
             rejects: self.rejects,
         };
         let text = serde_json::to_vec(&description).map_err(std::io::Error::from)?;

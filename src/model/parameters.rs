@@ -4,9 +4,9 @@ use std::path::Path;
 
 use candle_core::{Device, Tensor as CandleTensor, Var};
 use candle_nn::VarMap;
-use sha2::{Digest, Sha256};
 
 use super::{Network, TensorSpec};
+use crate::digest::{self, Digest};
 use crate::random::{self, Purpose, Stream};
 use crate::whole;
 
@@ -78,18 +78,18 @@ impl Parameters {
 
     /// sha256 over the little-endian f32 of every tensor in order, in hex.
     pub fn digest(&self) -> String {
-        let mut hasher = Sha256::new();
+        let mut digest = Digest::default();
         for tensor in &self.tensors {
-            update(&mut hasher, &tensor.values);
+            digest.add_values(&tensor.values);
         }
-        hex(&hasher.finalize())
+        digest.hex()
     }
 
     /// A digest per tensor, in order, with its name.
     pub fn digests(&self) -> Vec<(String, String)> {
         self.tensors
             .iter()
-            .map(|tensor| (tensor.spec.name.clone(), digest(&tensor.values)))
+            .map(|tensor| (tensor.spec.name.clone(), digest::of_values(&tensor.values)))
             .collect()
     }
 
@@ -129,45 +129,5 @@ impl Parameters {
                     source,
                 })
         })
-    }
-}
-
-/// sha256 over little-endian f32 values, in hex.
-pub fn digest(values: &[f32]) -> String {
-    let mut hasher = Sha256::new();
-    update(&mut hasher, values);
-    hex(&hasher.finalize())
-}
-
-fn update(hasher: &mut Sha256, values: &[f32]) {
-    /// Values turned into bytes at a time.
-    const CHUNK: usize = 4096;
-    let mut bytes = Vec::with_capacity(CHUNK * 4);
-    for chunk in values.chunks(CHUNK) {
-        bytes.clear();
-        bytes.extend(chunk.iter().flat_map(|value| value.to_le_bytes()));
-        hasher.update(&bytes);
-    }
-}
-
-fn hex(bytes: &[u8]) -> String {
-    use std::fmt::Write;
-    bytes.iter().fold(String::new(), |mut text, byte| {
-        // Writing to a String cannot fail.
-        let _ = write!(text, "{byte:02x}");
-        text
-    })
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn vector_of_the_parameter_digest() {
-        assert_eq!(
-            digest(&[1.0, -0.0, 0.1]),
-            "e77731b67d6d3b743cfb0d82cb626ec7275a439b39236442b7d38729c87f3668"
-        );
     }
 }

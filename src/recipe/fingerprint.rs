@@ -11,8 +11,6 @@
 
 use std::fmt::Display;
 
-use sha2::{Digest, Sha256};
-
 use super::Recipe;
 use super::dataset::{Dataset, Drawn, Folders};
 use super::input::{Augmentation, Input, Orientation, is_default_batch_size};
@@ -21,6 +19,7 @@ use super::model::{DEFAULT_ALPHA, DEFAULT_DROPOUT, Head, Model};
 use super::optimizer::{BETA_1, BETA_2, DEFAULT_EPSILON, NO_MOMENTUM, Optimizer, RHO};
 use super::phase::{Phase, Trainable};
 use super::split::{Amount, Cut, Split};
+use crate::digest::Digest;
 
 impl Recipe {
     /// The canonical form: sorted lines.
@@ -55,13 +54,12 @@ impl Recipe {
 
     /// sha256 of the canonical form, each line with its LF; hex.
     pub fn fingerprint(&self) -> String {
-        let mut digest = Sha256::new();
+        let mut digest = Digest::default();
         for line in self.canonical() {
-            digest.update(line.as_bytes());
-            digest.update(b"\n");
+            digest.add(line);
+            digest.add("\n");
         }
-        let bytes = digest.finalize();
-        bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+        digest.hex()
     }
 }
 

@@ -3,75 +3,28 @@
 //! Takes an engine with its first parameters and the pictures; puts every fact that training makes into the
 //! record and tells the observer as it goes. It knows no device and no layer.
 
+mod error;
+mod running;
+
+pub use error::Error;
+
 use std::path::Path;
 use std::time::Instant;
 
+use self::running::Running;
 use crate::dataset::batch::TrainingEpoch;
 use crate::dataset::{Data, Split};
-use crate::engine::{self, Engine, Outputs};
-use crate::evaluate::{self, metric};
-use crate::model::{Network, Parameters, Trained, freeze, parameters};
+use crate::digest;
+use crate::engine::{Engine, Outputs};
+use crate::evaluate;
+use crate::model::{Network, Parameters, Trained};
 use crate::random::{Purpose, Stream};
-use crate::recipe::{Metric, Phase, Recipe};
+use crate::recipe::{Phase, Recipe};
 use crate::record::{Address, Event, Fact, Observer, Record};
 use crate::whole;
 
 /// Slot of the head's dropout layer.
 const DROPOUT_SLOT: u32 = 0;
-
-/// Why training stopped.
-#[derive(Debug, thiserror::Error)]
-pub enum Error {
-    /// The engine stopped.
-    #[error(transparent)]
-    Engine(#[from] engine::Error),
-    /// A phase trains from a layer that is not there.
-    #[error("phase {phase}: {source}")]
-    Boundary {
-        /// Name of the phase.
-        phase: String,
-        /// Which layer.
-        source: freeze::Error,
-    },
-    /// A loss is NaN or infinite.
-    #[error(
-        "{} loss is {value} in phase {phase}, epoch {epoch} (from 0), {} {position}\nhint: a lower learning rate may help",
-        if *.is_training { "a training" } else { "a validation" },
-        if *.is_training { "step" } else { "image" }
-    )]
-    Loss {
-        /// In training, else in validation.
-        is_training: bool,
-        /// From 0.
-        phase: usize,
-        /// From 0 within the phase.
-        epoch: u32,
-        /// The step in training, the image in validation, from 0.
-        position: usize,
-        /// As text.
-        value: String,
-    },
-    /// A parameter or a value of optimizer state is NaN or infinite.
-    #[error(
-        "`{tensor}`, or its optimizer state, is not finite at element {element} after phase {phase}, epoch {epoch} (from 0)\nhint: a lower learning rate may help"
-    )]
-    Parameter {
-        /// Name of the tensor.
-        tensor: String,
-        /// Flat index.
-        element: usize,
-        /// From 0.
-        phase: usize,
-        /// From 0 within the phase.
-        epoch: u32,
-    },
-    /// The model could not be saved.
-    #[error(transparent)]
-    Save(#[from] parameters::Error),
-    /// The run folder could not be written.
-    #[error(transparent)]
-    Io(#[from] std::io::Error),
-}
 
 /// What training works on.
 pub struct Training<'a> {
@@ -142,7 +95,7 @@ impl Training<'_> {
         let split = &self.data.validation;
         let first_batch = 0..split.len().min(self.recipe.input.batch_size as usize);
         let features = engine.features(split, first_batch, self.observer)?;
-        let digest = parameters::digest(&features);
+        let digest = digest::of_values(&features);
         let address = Address::new("features");
         put(
             record,
@@ -347,56 +300,4 @@ fn check_losses(
         position,
         value: outputs.losses[bad].to_string(),
     })
-}
-
-/// Mean loss and accuracy of an epoch so far, for the bar; the record's are computed from all at its end.
-struct Running<'a> {
-    metrics: &'a [Metric],
-    outputs: usize,
-    images: usize,
-    losses: f64,
-    correct: u64,
-}
-
-impl<'a> Running<'a> {
-    fn new(metrics: &'a [Metric], outputs: usize) -> Self {
-        Self {
-            metrics,
-            outputs,
-            images: 0,
-            losses: 0.0,
-            correct: 0,
-        }
-    }
-
-    /// Takes what came out since the last call.
-    fn add(&mut self, outputs: &Outputs, labels: &[u32]) {
-        let new = self.images..outputs.losses.len();
-        self.losses += outputs.losses[new.clone()]
-            .iter()
-            .map(|&loss| f64::from(loss))
-            .sum::<f64>();
-        for metric in self.metrics {
-            if let Metric::Accuracy { threshold } = metric {
-                let logits = &outputs.logits[new.start * self.outputs..new.end * self.outputs];
-                self.correct += metric::accuracy::correct(
-                    logits,
-                    self.outputs,
-                    &labels[new.clone()],
-                    *threshold,
-                );
-                break;
-            }
-        }
-        self.images = new.end;
-    }
-
-    fn event(&self, done: u32) -> Event {
-        let images = self.images as f64;
-        Event::Step {
-            done,
-            loss: self.losses / images,
-            accuracy: self.correct as f64 / images,
-        }
-    }
 }

@@ -4,18 +4,29 @@ use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
 /// Module, and what it may import beside itself.
-const ALLOWED: [(&str, &[&str]); 15] = [
+const ALLOWED: [(&str, &[&str]); 16] = [
     ("whole", &[]),
-    ("recipe", &["whole"]),
+    ("digest", &[]),
+    ("recipe", &["whole", "digest"]),
     ("record", &["recipe"]),
     ("random", &[]),
     ("kernels", &[]),
-    ("artifacts", &["recipe", "record"]),
+    ("artifacts", &["digest", "recipe", "record"]),
     (
         "dataset",
-        &["recipe", "record", "random", "kernels", "artifacts"],
+        &[
+            "digest",
+            "recipe",
+            "record",
+            "random",
+            "kernels",
+            "artifacts",
+        ],
     ),
-    ("model", &["whole", "recipe", "random", "artifacts"]),
+    (
+        "model",
+        &["whole", "digest", "recipe", "random", "artifacts"],
+    ),
     (
         "engine",
         &["recipe", "record", "random", "kernels", "dataset", "model"],
@@ -25,7 +36,8 @@ const ALLOWED: [(&str, &[&str]); 15] = [
     (
         "train",
         &[
-            "whole", "recipe", "record", "random", "dataset", "model", "engine", "evaluate",
+            "whole", "digest", "recipe", "record", "random", "dataset", "model", "engine",
+            "evaluate",
         ],
     ),
     ("run", &BELOW_RUN),
@@ -34,8 +46,9 @@ const ALLOWED: [(&str, &[&str]); 15] = [
 ];
 
 /// Everything but who tells people about runs.
-const BELOW_RUN: [&str; 12] = [
+const BELOW_RUN: [&str; 13] = [
     "whole",
+    "digest",
     "recipe",
     "record",
     "random",
@@ -50,8 +63,9 @@ const BELOW_RUN: [&str; 12] = [
 ];
 
 /// Everything.
-const BELOW_CLI: [&str; 14] = [
+const BELOW_CLI: [&str; 15] = [
     "whole",
+    "digest",
     "recipe",
     "record",
     "random",

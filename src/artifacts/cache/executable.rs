@@ -11,11 +11,11 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use fs_err::File;
-use sha2::{Digest, Sha256};
 
 use super::lock::{self, Lock};
 use super::{Bucket, short};
-use crate::artifacts::{Error, hex};
+use crate::artifacts::Error;
+use crate::digest::{self, Digest};
 
 /// Executables whose entries are kept, the newest ones.
 const KEPT: usize = 2;
@@ -40,19 +40,19 @@ fn digest_of_executable() -> std::io::Result<String> {
     } else {
         File::open(std::env::current_exe()?)?
     };
-    let mut hasher = Sha256::new();
+    let mut digest = Digest::default();
     let mut buffer = vec![0; 1 << 18];
     loop {
         let count = file.read(&mut buffer)?;
         if count == 0 {
-            return Ok(hex(&hasher.finalize()));
+            return Ok(digest.hex());
         }
-        hasher.update(&buffer[..count]);
+        digest.add(&buffer[..count]);
     }
 }
 
 fn unique_digest() -> String {
-    hex(&Sha256::digest(format!("{} {}", std::process::id(), now())))
+    digest::of(format!("{} {}", std::process::id(), now()))
 }
 
 /// Nanoseconds since 1970.

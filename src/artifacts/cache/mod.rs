@@ -20,12 +20,12 @@ mod lock;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use sha2::{Digest, Sha256};
 use tempfile::TempPath;
 
 pub use self::executable::{Lease, executable_digest};
 pub use self::lock::Lock;
-use super::{Error, hex};
+use super::Error;
+use crate::digest;
 use crate::record::Observer;
 
 /// Environment variable that names the cache's root.
@@ -93,7 +93,7 @@ fn short(digest: &str) -> &str {
 
 /// The name of the entry for `key`.
 pub fn entry_name(key: &str) -> String {
-    short(&hex(&Sha256::digest(key))).to_owned()
+    short(&digest::of(key)).to_owned()
 }
 
 /// An open cache. While it (or a clone) lives, no other process removes this executable's entries.

@@ -3,9 +3,8 @@
 mod keras_h5;
 mod safetensors;
 
-use sha2::{Digest, Sha256};
-
-use super::{Error, Location, hex, pin};
+use super::{Error, Location, pin};
+use crate::digest;
 
 /// The first bytes of every HDF5 file.
 const HDF5_SIGNATURE: &[u8] = b"\x89HDF\r\n\x1a\n";
@@ -86,16 +85,12 @@ impl WeightFile {
     }
 
     fn line(&self, tensor: &Tensor) -> String {
-        let mut hasher = Sha256::new();
-        for values in tensor.values.chunks(4096) {
-            let bytes: Vec<u8> = values
-                .iter()
-                .flat_map(|value| value.to_le_bytes())
-                .collect();
-            hasher.update(&bytes);
-        }
         let extents: Vec<String> = tensor.shape.iter().map(usize::to_string).collect();
-        let line = format!("{}  {}", hex(&hasher.finalize()), extents.join("x"));
+        let line = format!(
+            "{}  {}",
+            digest::of_values(&tensor.values),
+            extents.join("x")
+        );
         match self.format {
             Format::KerasH5 => line,
             Format::Safetensors => format!("{line}  {}", tensor.name),

@@ -45,8 +45,7 @@ mod tests {
 
     use super::super::{Format, parse};
     use super::*;
-    use crate::artifacts::hex;
-    use sha2::{Digest, Sha256};
+    use crate::digest;
 
     fn file(tensors: &[(&str, Dtype, &[usize], &[u8])]) -> Vec<u8> {
         let views = tensors.iter().map(|(name, dtype, shape, data)| {
@@ -78,8 +77,8 @@ mod tests {
         assert_eq!(weights.tensors[1].shape, [2, 1]);
         assert_eq!(weights.tensors[1].values[1].to_bits(), (-0.0f32).to_bits());
         let expected = [
-            format!("{}  1  a/bias", hex(&Sha256::digest(&two))),
-            format!("{}  2x1  b/kernel", hex(&Sha256::digest(&one))),
+            format!("{}  1  a/bias", digest::of(&two)),
+            format!("{}  2x1  b/kernel", digest::of(&one)),
         ];
         assert_eq!(weights.manifest(), expected);
     }
