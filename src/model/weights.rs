@@ -4,26 +4,7 @@
 //! by name. Every value must be finite.
 
 use super::{Network, TensorSpec};
-
-/// A tensor of a weight file.
-#[derive(Clone, Debug, PartialEq)]
-pub struct Stored {
-    /// `layer/weight`.
-    pub name: String,
-    /// Shape.
-    pub shape: Vec<usize>,
-    /// Row-major values.
-    pub values: Vec<f32>,
-}
-
-/// How a file's tensors are assigned.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Assignment {
-    /// In the file's order.
-    ByOrder,
-    /// By name; older files say `depthwise_kernel` for `kernel`.
-    ByName,
-}
+use crate::artifacts::weights::{Format, Tensor, WeightFile};
 
 /// A weight file that does not fit the network.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -71,21 +52,18 @@ pub enum Error {
 }
 
 /// The values of [`Network::backbone_tensors`], in that order.
-pub fn fit(
-    network: &Network,
-    stored: Vec<Stored>,
-    assignment: Assignment,
-) -> Result<Vec<Vec<f32>>, Error> {
+pub fn fit(network: &Network, file: WeightFile) -> Result<Vec<Vec<f32>>, Error> {
+    let WeightFile { format, tensors } = file;
     let specs = network.backbone_tensors();
-    if specs.len() != stored.len() {
+    if specs.len() != tensors.len() {
         return Err(Error::Count {
             expected: specs.len(),
-            got: stored.len(),
+            got: tensors.len(),
         });
     }
-    let ordered = match assignment {
-        Assignment::ByOrder => stored,
-        Assignment::ByName => by_name(&specs, stored)?,
+    let ordered = match format {
+        Format::KerasH5 => tensors,
+        Format::Safetensors => by_name(&specs, tensors)?,
     };
     specs
         .iter()
@@ -94,23 +72,24 @@ pub fn fit(
         .collect()
 }
 
-fn by_name(specs: &[TensorSpec], mut stored: Vec<Stored>) -> Result<Vec<Stored>, Error> {
+/// The tensors in the order of `specs`; older files say `depthwise_kernel` for `kernel`.
+fn by_name(specs: &[TensorSpec], mut tensors: Vec<Tensor>) -> Result<Vec<Tensor>, Error> {
     specs
         .iter()
         .map(|spec| {
             let older = spec.name.replace("/kernel", "/depthwise_kernel");
-            let place = stored
+            let place = tensors
                 .iter()
                 .position(|tensor| tensor.name == spec.name || tensor.name == older)
                 .ok_or_else(|| Error::Missing {
                     name: spec.name.clone(),
                 })?;
-            Ok(stored.swap_remove(place))
+            Ok(tensors.swap_remove(place))
         })
         .collect()
 }
 
-fn fitting(spec: &TensorSpec, tensor: Stored) -> Result<Vec<f32>, Error> {
+fn fitting(spec: &TensorSpec, tensor: Tensor) -> Result<Vec<f32>, Error> {
     if spec.shape != tensor.shape {
         return Err(Error::Shape {
             name: tensor.name,
@@ -142,24 +121,25 @@ mod tests {
         }
     }
 
-    fn file() -> Vec<Stored> {
-        network()
+    fn file(format: Format) -> WeightFile {
+        let tensors = network()
             .backbone_tensors()
             .into_iter()
             .enumerate()
-            .map(|(place, spec)| Stored {
+            .map(|(place, spec)| Tensor {
                 values: vec![place as f32; spec.len()],
                 name: spec.name,
                 shape: spec.shape,
             })
-            .collect()
+            .collect();
+        WeightFile { format, tensors }
     }
 
     #[test]
     fn by_name_is_by_name() {
-        let mut shuffled = file();
-        shuffled.reverse();
-        let fitted = fit(&network(), shuffled, Assignment::ByName).unwrap();
+        let mut shuffled = file(Format::Safetensors);
+        shuffled.tensors.reverse();
+        let fitted = fit(&network(), shuffled).unwrap();
         assert!(
             fitted
                 .iter()
@@ -170,25 +150,26 @@ mod tests {
 
     #[test]
     fn a_wrong_file_is_named_by_its_first_tensor() {
-        let mut wrong = file();
-        wrong[5].shape = vec![3, 3, 1, 16];
-        let error = fit(&network(), wrong, Assignment::ByOrder).unwrap_err();
+        let mut wrong = file(Format::KerasH5);
+        wrong.tensors[5].shape = vec![3, 3, 1, 16];
+        let error = fit(&network(), wrong).unwrap_err();
         assert!(
             error.to_string().contains("expanded_conv_depthwise/kernel"),
             "{error}"
         );
-        let short = file().split_off(1);
+        let mut short = file(Format::KerasH5);
+        short.tensors.remove(0);
         assert!(matches!(
-            fit(&network(), short, Assignment::ByOrder),
+            fit(&network(), short),
             Err(Error::Count {
                 expected: 260,
                 got: 259
             })
         ));
-        let mut broken = file();
-        broken[7].values[3] = f32::NAN;
+        let mut broken = file(Format::KerasH5);
+        broken.tensors[7].values[3] = f32::NAN;
         assert!(matches!(
-            fit(&network(), broken, Assignment::ByOrder),
+            fit(&network(), broken),
             Err(Error::NotFinite { element: 3, .. })
         ));
     }

@@ -3,11 +3,11 @@
 use std::path::Path;
 
 use goldrun::artifacts::Location;
-use goldrun::artifacts::weights::{self, Format};
+use goldrun::artifacts::weights;
 use goldrun::engine::cpu::{CpuNetwork, Examples};
 use goldrun::kernels::{Level, pool};
 use goldrun::model::backbone::mobilenet_v2;
-use goldrun::model::weights::{Assignment, Stored, fit};
+use goldrun::model::weights::fit;
 use goldrun::model::{LayerKind, Network, Parameters, Trained};
 use goldrun::random::{Purpose, Stream};
 use goldrun::recipe::{Optimizer, Trainable};
@@ -222,16 +222,7 @@ fn rmsprop(learning_rate: f64) -> Optimizer {
 
 fn read(network: &Network, path: &Path) -> Vec<Vec<f32>> {
     let file = weights::read(&Location::File(path.to_path_buf())).unwrap();
-    let assignment = match file.format {
-        Format::KerasH5 => Assignment::ByOrder,
-        Format::Safetensors => Assignment::ByName,
-    };
-    let stored = file.tensors.into_iter().map(|tensor| Stored {
-        name: tensor.name,
-        shape: tensor.shape,
-        values: tensor.values,
-    });
-    fit(network, stored.collect(), assignment).unwrap()
+    fit(network, file).unwrap()
 }
 
 /// All numbers of a list, or of a list of lists.

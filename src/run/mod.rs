@@ -1,0 +1,116 @@
+//! The whole run, top to bottom: recipe, artifacts, pictures, network, training, record.
+
+mod error;
+mod facts;
+mod folder;
+mod inputs;
+mod provenance;
+mod request;
+
+pub use error::Error;
+pub use request::{Device, EngineKind, Request};
+
+use std::path::PathBuf;
+
+use self::inputs::Inputs;
+use self::provenance::Clock;
+use crate::artifacts::cache::Cache;
+use crate::dataset;
+use crate::engine::Engine;
+use crate::engine::candle::CandleEngine;
+use crate::engine::cpu::CpuEngine;
+use crate::kernels::{Level, environment};
+use crate::model::{Network, Parameters};
+use crate::record::{Observer, Record};
+use crate::train::Training;
+
+/// What a run gives.
+#[derive(Clone, Debug)]
+pub struct Outcome {
+    /// What it measured.
+    pub record: Record,
+    /// Its folder: `record.json`, a model per phase, a digest per tensor and epoch.
+    pub folder: PathBuf,
+    /// Artifacts that nothing pins, with what they were.
+    pub unpinned: Vec<UnpinnedArtifact>,
+}
+
+/// An artifact that nothing pins.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct UnpinnedArtifact {
+    /// Its role.
+    pub role: String,
+    /// Hex sha256 of its bytes; none for a folder.
+    pub sha256: Option<String>,
+    /// Content digest.
+    pub content: String,
+}
+
+/// Runs a recipe and writes its folder; `record.json` is the last file, so a folder without it is of a run
+/// that did not end.
+pub fn run(request: &Request, observer: &Observer<'_>) -> Result<Outcome, Error> {
+    if request.device == Device::Cuda {
+        return Err(Error::NoCuda);
+    }
+    let level = request.level.unwrap_or_else(Level::detect);
+    if !level.is_available() {
+        return Err(Error::Level(level));
+    }
+    let pool = rayon::ThreadPoolBuilder::new()
+        .num_threads(request.threads.unwrap_or(0))
+        .build()?;
+    environment::check()?;
+    pool.broadcast(|_| environment::check())
+        .into_iter()
+        .collect::<Result<Vec<()>, _>>()?;
+    pool.install(|| run_here(request, level, observer))
+}
+
+fn run_here(request: &Request, level: Level, observer: &Observer<'_>) -> Result<Outcome, Error> {
+    let recipe = &request.recipe;
+    let mut clock = Clock::start();
+    let cache = Cache::open(request.artifacts.cache.clone(), request.artifacts.fresh)?;
+    let inputs = Inputs::obtain(request, observer)?;
+    clock.lap("artifacts");
+
+    let pictures = inputs.pictures.as_ref().map(|input| &input.obtained);
+    let data = dataset::open(recipe, pictures, &cache, level, observer)?;
+    clock.lap("pictures");
+
+    let network = Network::of(recipe, data.classes.len());
+    let backbone = inputs.weights.backbone(&network)?;
+    let parameters = Parameters::with_new_head(&network, backbone, recipe.seed);
+    let mut record = Record::default();
+    facts::state(&mut record, recipe, &inputs, &data, &network, &parameters)?;
+    let mut engine: Box<dyn Engine> = match request.engine {
+        EngineKind::Native => Box::new(CpuEngine::new(
+            level,
+            &network,
+            parameters,
+            recipe.input.batch_size as usize,
+            request.artifacts.cache.join("scratch"),
+        )),
+        EngineKind::Candle => Box::new(CandleEngine::new(&network, parameters)?),
+    };
+    clock.lap("model");
+
+    let folder = folder::create(&request.runs.join(&recipe.name))?;
+    let training = Training {
+        recipe,
+        network: &network,
+        data: &data,
+        folder: &folder,
+        observer,
+    };
+    training.run(engine.as_mut(), &mut record)?;
+    clock.lap("training");
+
+    record.made.extend(clock.made());
+    record.made.extend(provenance::of(request, level, &inputs));
+    folder::write_record(&folder, &record)?;
+    Ok(Outcome {
+        record,
+        folder,
+        unpinned: inputs.unpinned(),
+    })
+}

@@ -1,0 +1,81 @@
+//! Where, with what and how a record was made: its table `[made]`, which no comparison reads.
+
+use std::time::Instant;
+
+use super::Request;
+use super::inputs::Inputs;
+use crate::kernels::Level;
+use crate::record::{MadeValue, made};
+
+/// Seconds of each part of a run.
+pub(super) struct Clock {
+    lap: Instant,
+    laps: Vec<(&'static str, f64)>,
+}
+
+impl Clock {
+    pub fn start() -> Self {
+        Self {
+            lap: Instant::now(),
+            laps: vec![],
+        }
+    }
+
+    pub fn lap(&mut self, name: &'static str) {
+        self.laps.push((name, self.lap.elapsed().as_secs_f64()));
+        self.lap = Instant::now();
+    }
+
+    pub fn made(self) -> impl Iterator<Item = (String, MadeValue)> {
+        self.laps
+            .into_iter()
+            .map(|(name, seconds)| (format!("seconds_{name}"), MadeValue::Number(seconds)))
+    }
+}
+
+/// Where, with what and how the record was made.
+pub(super) fn of(request: &Request, level: Level, inputs: &Inputs<'_>) -> Vec<(String, MadeValue)> {
+    let text = |key: &str, value: &str| (key.to_owned(), MadeValue::Text(value.to_owned()));
+    let flag = |key: &str, value: bool| (key.to_owned(), MadeValue::Flag(value));
+    let mut made = vec![
+        text("goldrun", env!("CARGO_PKG_VERSION")),
+        text("revision", env!("GOLDRUN_REVISION")),
+        flag("dirty", env!("GOLDRUN_DIRTY") == "true"),
+        text(made::ENGINE, request.engine.word()),
+        text("simd", level.word()),
+        text("system", std::env::consts::OS),
+        text("architecture", std::env::consts::ARCH),
+        (
+            "threads".to_owned(),
+            MadeValue::Integer(rayon::current_num_threads() as u64),
+        ),
+        flag(made::OVERRIDDEN, request.recipe.overridden),
+        flag(made::UNPINNED, !inputs.unpinned().is_empty()),
+        flag(made::FINISHED, true),
+    ];
+    if let Some(cpu) = proc_line("/proc/cpuinfo", "model name") {
+        made.push(text("cpu", &cpu));
+    }
+    if let Some(peak) = proc_line("/proc/self/status", "VmHWM") {
+        let kibibytes: Option<u64> = peak
+            .split(' ')
+            .next()
+            .and_then(|number| number.parse().ok());
+        made.extend(kibibytes.map(|k| ("peak_mib".to_owned(), MadeValue::Integer(k / 1024))));
+    }
+    for input in inputs.each() {
+        if let Some(sha256) = &input.obtained.sha256 {
+            made.push(text(&format!("sha256_{}", input.role), sha256));
+        }
+    }
+    made
+}
+
+/// What follows the colon of the first line with this key; none where there is no such file.
+fn proc_line(path: &str, key: &str) -> Option<String> {
+    let text = fs_err::read_to_string(path).ok()?;
+    text.lines().find_map(|line| {
+        let (name, value) = line.split_once(':')?;
+        (name.trim() == key).then(|| value.trim().to_owned())
+    })
+}

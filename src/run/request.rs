@@ -1,0 +1,56 @@
+//! What is asked of a run.
+
+use std::path::PathBuf;
+
+use crate::artifacts;
+use crate::kernels::Level;
+use crate::recipe::Recipe;
+
+/// What is asked for.
+#[derive(Clone, Debug)]
+pub struct Request {
+    /// The recipe.
+    pub recipe: Recipe,
+    /// Where artifacts are kept and looked for.
+    pub artifacts: artifacts::Options,
+    /// Which engine computes.
+    pub engine: EngineKind,
+    /// Threads; as many as there are cores if not said.
+    pub threads: Option<usize>,
+    /// SIMD level; the widest that there is if not said.
+    pub level: Option<Level>,
+    /// Which device computes.
+    pub device: Device,
+    /// Folder of all runs; this one goes to `<recipe>/<run-id>` in it.
+    pub runs: PathBuf,
+}
+
+/// Which engine computes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum EngineKind {
+    /// Ours, with defined bits.
+    Native,
+    /// Stock candle with autograd.
+    Candle,
+}
+
+impl EngineKind {
+    /// The word for it on the command line and in records.
+    pub const fn word(self) -> &'static str {
+        match self {
+            Self::Native => "native",
+            Self::Candle => "candle",
+        }
+    }
+}
+
+/// Which device computes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Device {
+    /// The best that there is.
+    Auto,
+    /// The CPU.
+    Cpu,
+    /// A CUDA device.
+    Cuda,
+}
