@@ -6,6 +6,7 @@ mod extract;
 mod local;
 mod processes;
 mod real;
+mod resume;
 
 use std::path::{Path, PathBuf};
 use std::sync::Mutex;
@@ -13,11 +14,11 @@ use std::sync::atomic::AtomicBool;
 use std::time::Duration;
 
 use goldrun::artifacts::{Error, Kind, Network, Obtained, Options, Request};
+use goldrun::digest::of as sha256;
 use goldrun::recipe::{Artifact, Source};
 use goldrun::record::{Event, Observer};
 use safetensors::Dtype;
 use safetensors::tensor::{TensorView, serialize};
-use sha2::{Digest, Sha256};
 
 /// A cache of its own and everything that happens to it.
 struct Workplace {
@@ -131,12 +132,6 @@ fn local(path: &Path) -> Artifact {
     artifact(Source::Path(path.to_path_buf()))
 }
 
-fn sha256(bytes: &[u8]) -> String {
-    let digest = Sha256::digest(bytes);
-    let digits: Vec<String> = digest.iter().map(|byte| format!("{byte:02x}")).collect();
-    digits.concat()
-}
-
 /// A weight file of about 200 kB; `first` makes it another one.
 fn weight_file(first: f32) -> Vec<u8> {
     let mut values: Vec<f32> = (0u16..50_000).map(f32::from).collect();
@@ -162,4 +157,12 @@ fn plain(error: &Error, workplace: &Workplace) -> String {
         text.replace_range(start..start + 10 + digits, "SERVER");
     }
     text
+}
+
+/// The error itself, without the artifact around it.
+fn inner(error: Error) -> Error {
+    match error {
+        Error::Artifact { error, .. } => *error,
+        other => other,
+    }
 }

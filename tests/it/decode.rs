@@ -1,13 +1,12 @@
 //! One small file of every kind, and what it becomes.
 
-use std::fmt::Write as _;
 use std::io::Read as _;
 use std::path::{Path, PathBuf};
 
 use goldrun::dataset::decode::{Picture, decode};
+use goldrun::digest::Digest;
 use goldrun::recipe::Orientation;
 use rayon::prelude::*;
-use sha2::{Digest, Sha256};
 
 use crate::support::{PHOTOS, artifact};
 
@@ -85,25 +84,16 @@ fn picture(name: &str) -> Picture {
     decode(&bytes(name), Orientation::Ignore).unwrap_or_else(|reason| panic!("{name}: {reason}"))
 }
 
-fn update(digest: &mut Sha256, picture: &Picture) {
-    digest.update((picture.width as u32).to_le_bytes());
-    digest.update((picture.height as u32).to_le_bytes());
-    digest.update(&picture.rgb);
+fn update(digest: &mut Digest, picture: &Picture) {
+    digest.add((picture.width as u32).to_le_bytes());
+    digest.add((picture.height as u32).to_le_bytes());
+    digest.add(&picture.rgb);
 }
 
 fn digest(picture: &Picture) -> String {
-    let mut digest = Sha256::new();
+    let mut digest = Digest::default();
     update(&mut digest, picture);
-    hex(digest)
-}
-
-/// Lower-case hex digits of a digest.
-pub(crate) fn hex(digest: Sha256) -> String {
-    let mut text = String::new();
-    for byte in digest.finalize() {
-        write!(text, "{byte:02x}").unwrap();
-    }
-    text
+    digest.hex()
 }
 
 #[test]
@@ -229,7 +219,7 @@ fn the_photos_have_their_digest() {
         .collect();
     names.sort_unstable();
     assert_eq!(names.len(), 3000);
-    let mut digest = Sha256::new();
+    let mut digest = Digest::default();
     for names in names.chunks(100) {
         let files: Vec<Vec<u8>> = names
             .iter()
@@ -248,7 +238,7 @@ fn the_photos_have_their_digest() {
             update(&mut digest, &picture);
         }
     }
-    let found = hex(digest);
+    let found = digest.hex();
     assert_eq!(
         found,
         "f70f6e5f914ccc8bd39fc4ae6e1ec95ac907237840a613e6a5e3a4a12ec8b175"

@@ -1,12 +1,12 @@
 //! Drawn pictures against the vectors of docs/quickstart.md, so that no change of the drawing goes unseen.
 
-use std::fmt::Write;
+use std::fmt::Write as _;
 
 use base64::Engine;
 use base64::prelude::BASE64_STANDARD;
 use goldrun::dataset::drawn;
+use goldrun::digest::{self, Digest};
 use safetensors::SafeTensors;
-use sha2::{Digest, Sha256};
 
 const DOCUMENT: &str = include_str!("../../docs/quickstart.md");
 
@@ -23,13 +23,6 @@ fn draw(set: &str, number: u32) -> (u32, Box<[u8]>) {
         "hard-validation" => drawn::pretraining_picture(SEED, 10, number),
         other => panic!("docs/quickstart.md names no set {other}"),
     }
-}
-
-fn hex(bytes: &[u8]) -> String {
-    bytes.iter().fold(String::new(), |mut text, byte| {
-        write!(text, "{byte:02x}").unwrap();
-        text
-    })
 }
 
 /// The lines of the document that begin with `word`, split, without it.
@@ -51,8 +44,9 @@ fn documented_pictures() {
         let (found, pixels) = draw(set, number.parse().unwrap());
         assert_eq!(found.to_string(), label, "label of {set} {number}");
         assert_eq!(pixels.len(), drawn::BYTES);
-        assert_eq!(hex(&pixels[..9]), first, "first pixels of {set} {number}");
-        assert_eq!(hex(&Sha256::digest(&pixels)), digest, "{set} {number}");
+        let begins: String = pixels[..9].iter().map(|b| format!("{b:02x}")).collect();
+        assert_eq!(begins, first, "first pixels of {set} {number}");
+        assert_eq!(digest::of(&pixels), digest, "{set} {number}");
     }
 }
 
@@ -64,11 +58,11 @@ fn documented_sets() {
         let [set, count, digest] = fields[..] else {
             panic!("{fields:?} is not set, count, digest");
         };
-        let mut hasher = Sha256::new();
+        let mut hasher = Digest::default();
         for number in 0..count.parse().unwrap() {
-            hasher.update(draw(set, number).1);
+            hasher.add(draw(set, number).1);
         }
-        assert_eq!(hex(&hasher.finalize()), digest, "{set}");
+        assert_eq!(hasher.hex(), digest, "{set}");
     }
 }
 
@@ -102,7 +96,7 @@ fn shipped_weights_are_small_and_sane() {
     let mut numbers = 0;
     for (name, tensor) in &tensors {
         let shape: Vec<String> = tensor.shape().iter().map(ToString::to_string).collect();
-        let digest = hex(&Sha256::digest(tensor.data()));
+        let digest = digest::of(tensor.data());
         writeln!(lines, "{digest}  {}  {name}", shape.join("x")).unwrap();
         for value in tensor.data().as_chunks().0 {
             let value = f32::from_le_bytes(*value);
@@ -113,7 +107,9 @@ fn shipped_weights_are_small_and_sane() {
         }
     }
     assert_eq!((tensors.len(), numbers), (260, 410_208));
-    let digest = BASE64_STANDARD.encode(Sha256::digest(lines));
+    let mut digest = Digest::default();
+    digest.add(lines);
+    let digest = BASE64_STANDARD.encode(digest.bytes());
     assert!(
         DOCUMENT.contains(&format!("t1:{digest}")),
         "docs/quickstart.md does not name t1:{digest}"

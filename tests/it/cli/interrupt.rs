@@ -1,0 +1,114 @@
+//! Ctrl-C.
+
+use std::process::{Child, ExitStatus, Stdio};
+use std::time::{Duration, Instant};
+
+use crate::support::Project;
+
+#[test]
+fn ctrl_c_ends_a_run_within_a_second_with_130() {
+    let project = Project::pinned();
+    let long = ["run", "small", "--set", "phase.0.epochs=10000"];
+    let mut child = project
+        .command(&long)
+        .stdout(Stdio::null())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    // Until the first epoch has gone by, so that training goes on.
+    let mut lines = std::io::BufRead::lines(std::io::BufReader::new(child.stderr.take().unwrap()));
+    assert!(
+        lines
+            .by_ref()
+            .map_while(Result::ok)
+            .any(|line| line.starts_with("epoch 1/"))
+    );
+    let pressed = Instant::now();
+    interrupt(child.id());
+    let status = ended(&mut child);
+    assert!(
+        pressed.elapsed() < Duration::from_secs(1),
+        "{:?}",
+        pressed.elapsed()
+    );
+    assert_eq!(status.code(), Some(130));
+}
+
+/// Nobody reads standard error, as in a terminal that was stopped, and a long line waits in it: the stage
+/// that writes it cannot stop by itself.
+#[test]
+fn ctrl_c_ends_a_run_that_cannot_go_on() {
+    let project = Project::pinned();
+    let name = format!("phase.0.name=\"{}\"", "a".repeat(100_000));
+    let mut child = project
+        .command(&["check", "nope", "small", "--set", &name])
+        .stdout(Stdio::null())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let mut lines = std::io::BufRead::lines(std::io::BufReader::new(child.stderr.take().unwrap()));
+    assert!(
+        lines
+            .by_ref()
+            .map_while(Result::ok)
+            .any(|line| line.starts_with("before training"))
+    );
+    std::thread::sleep(Duration::from_millis(300));
+    assert_eq!(child.try_wait().unwrap(), None, "it waits for a reader");
+    let pressed = Instant::now();
+    interrupt(child.id());
+    // Worse than the recipe that there is not, which exits 2.
+    assert_eq!(ended(&mut child).code(), Some(130));
+    assert!(
+        pressed.elapsed() < Duration::from_secs(1),
+        "{:?}",
+        pressed.elapsed()
+    );
+}
+
+#[test]
+fn a_second_ctrl_c_ends_it_at_once() {
+    let project = Project::pinned();
+    let name = format!("phase.0.name=\"{}\"", "a".repeat(100_000));
+    let mut child = project
+        .command(&["run", "small", "--set", &name])
+        .stdout(Stdio::null())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    std::thread::sleep(Duration::from_millis(1500));
+    assert_eq!(child.try_wait().unwrap(), None, "it waits for a reader");
+    let pressed = Instant::now();
+    interrupt(child.id());
+    std::thread::sleep(Duration::from_millis(100));
+    interrupt(child.id());
+    assert_eq!(ended(&mut child).code(), Some(130));
+    assert!(
+        pressed.elapsed() < Duration::from_millis(500),
+        "{:?}",
+        pressed.elapsed()
+    );
+}
+
+/// Waits for the end of a process; one that does not end is a failure and not a test that hangs.
+fn ended(child: &mut Child) -> ExitStatus {
+    let since = Instant::now();
+    loop {
+        if let Some(status) = child.try_wait().unwrap() {
+            return status;
+        }
+        if since.elapsed() > Duration::from_secs(20) {
+            child.kill().unwrap();
+            panic!("it does not end");
+        }
+        std::thread::sleep(Duration::from_millis(5));
+    }
+}
+
+/// Presses Ctrl-C for a process.
+fn interrupt(process: u32) {
+    let kill = std::process::Command::new("kill")
+        .args(["-INT", &process.to_string()])
+        .status();
+    assert!(kill.unwrap().success());
+}
