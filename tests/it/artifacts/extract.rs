@@ -154,7 +154,7 @@ fn other_content_says_what_differs() {
     let mut wanted = artifact(Source::Path(fs_err::canonicalize(&other).unwrap()));
     wanted.content = Some(known.content.clone());
     // The byte pin holds, and yet the content does not: both must.
-    wanted.sha256 = Some(sha256(&fs_err::read(&other).unwrap()));
+    wanted.sha256 = Some(sha256(fs_err::read(&other).unwrap()));
     let here = plain(&place.pictures(&wanted).unwrap_err(), &place);
     let elsewhere = Workplace::new();
     let sink = |_| ();
