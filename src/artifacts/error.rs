@@ -4,7 +4,7 @@ use std::fmt;
 use std::io;
 use std::path::PathBuf;
 
-use super::pin::Differences;
+use super::content::Differences;
 
 /// An artifact cannot be had, or is not what the recipe pins.
 #[derive(Debug, thiserror::Error)]

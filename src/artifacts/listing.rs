@@ -9,7 +9,8 @@ use fs_err::File;
 use serde::{Deserialize, Serialize};
 
 use super::cache::Cache;
-use super::pin::{CHUNK, HashingWriter, Scheme};
+use super::content::Scheme;
+use super::pin::{CHUNK, HashingWriter};
 use super::progress::Progress;
 use super::{Error, Refusal};
 use crate::record::{Observer, Stage};

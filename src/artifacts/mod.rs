@@ -4,6 +4,7 @@
 
 mod attempts;
 pub mod cache;
+mod content;
 mod download;
 mod error;
 mod extract;
@@ -18,10 +19,10 @@ pub mod weights;
 use std::path::PathBuf;
 use std::sync::Arc;
 
+pub use content::{Differences, Scheme};
 pub use download::Network;
 pub use error::{ContentMismatch, Error, Refusal};
 pub use obtain::{Request, obtain};
-pub use pin::{Differences, Scheme};
 
 use self::cache::Lease;
 

@@ -3,7 +3,8 @@
 mod keras_h5;
 mod safetensors;
 
-use super::{Error, Location, pin};
+use super::content::Scheme;
+use super::{Error, Location};
 use crate::digest;
 
 /// The first bytes of every HDF5 file.
@@ -81,7 +82,7 @@ impl WeightFile {
 
     /// The content digest, `t1:…`.
     pub fn digest(&self) -> String {
-        pin::Scheme::Tensors.digest(&self.manifest())
+        Scheme::Tensors.digest(&self.manifest())
     }
 
     fn line(&self, tensor: &Tensor) -> String {

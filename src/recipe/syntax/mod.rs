@@ -14,5 +14,5 @@ pub(super) use nearest::nearest;
 pub(super) use problem::{Problem, Problems};
 pub(super) use reader::{Decode, Reader};
 pub(super) use rule::{Rule, Scalar, read_word};
-pub(super) use source::{Base, Sources};
-pub(super) use tree::{Located, Node, Place, Value, parse};
+pub(super) use source::{Base, Place, Sources};
+pub(super) use tree::{Located, Node, Value, parse};

@@ -3,8 +3,7 @@
 use annotate_snippets::renderer::DecorStyle;
 use annotate_snippets::{AnnotationKind, Group, Level, Renderer, Snippet, normalize_untrusted_str};
 
-use super::source::Sources;
-use super::tree::Place;
+use super::source::{Place, Sources};
 
 /// Most problems shown; a file that is no recipe at all may have one on every line.
 const MOST_SHOWN: usize = 50;

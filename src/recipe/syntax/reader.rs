@@ -6,7 +6,8 @@
 use super::nearest::nearest;
 use super::problem::{Problem, Problems};
 use super::rule::{Rule, Scalar, read_word};
-use super::tree::{Located, Node, Place, Table, Value};
+use super::source::Place;
+use super::tree::{Located, Node, Table, Value};
 
 /// Something that can be read from a value of the tree.
 pub(crate) trait Decode: Sized {

@@ -1,4 +1,4 @@
-//! The texts that a recipe was read from.
+//! The texts that a recipe was read from, and places in them.
 
 use std::path::PathBuf;
 
@@ -22,7 +22,7 @@ pub(crate) struct SourceText {
     pub(crate) base: Base,
 }
 
-/// All texts of one recipe; a [`Place`](super::Place) names one by its position.
+/// All texts of one recipe; a [`Place`] names one by its position.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Sources(Vec<SourceText>);
 
@@ -37,4 +37,15 @@ impl Sources {
     pub(crate) fn get(&self, source: usize) -> &SourceText {
         &self.0[source]
     }
+}
+
+/// A stretch of one of the [`Sources`], in bytes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) struct Place {
+    /// Which source.
+    pub(crate) source: usize,
+    /// First byte.
+    pub(crate) start: usize,
+    /// One past the last byte.
+    pub(crate) end: usize,
 }

@@ -6,17 +6,7 @@ use toml::Spanned;
 use toml::de::{DeTable, DeValue};
 
 use super::problem::{Problem, Problems};
-
-/// A stretch of one of the [`Sources`](super::Sources), in bytes.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub(crate) struct Place {
-    /// Which source.
-    pub(crate) source: usize,
-    /// First byte.
-    pub(crate) start: usize,
-    /// One past the last byte.
-    pub(crate) end: usize,
-}
+use super::source::Place;
 
 /// Something decoded, and where it is written.
 #[derive(Clone, Debug)]
