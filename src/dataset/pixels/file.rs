@@ -1,7 +1,7 @@
 //! The file: written by appending, read by offset from any thread.
 //!
 //! ```text
-//! values of picture 0 | values of picture 1 | … | description (JSON) | its length (u64, little-endian)
+//! values of picture 0 | values of picture 1 | … | description (JSON) | its sha256 | its length (u64, LE)
 //! ```
 
 use std::io::Write;
@@ -13,12 +13,19 @@ use crate::artifacts::cache::DerivedFile;
 use crate::dataset::Error;
 use crate::dataset::decode::CHANNELS;
 use crate::digest::Digest;
+use crate::record::Observer;
 
 /// Bytes read at a time.
 const BLOCK: usize = 1 << 16;
 
+/// Bytes of a sha256.
+const DIGEST_BYTES: usize = 32;
+
 /// Bytes of the length at the end.
-const LENGTH_BYTES: u64 = 8;
+const LENGTH_BYTES: usize = 8;
+
+/// Bytes behind the description.
+const END_BYTES: u64 = (DIGEST_BYTES + LENGTH_BYTES) as u64;
 
 /// How a value is stored.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -114,9 +121,8 @@ impl PixelWriter {
             match self.layout.element {
                 Element::F32 => self.digest.add(image),
                 Element::U8 => {
-                    for &value in image {
-                        self.digest.add(f32::from(value).to_le_bytes());
-                    }
+                    let values: Vec<f32> = image.iter().copied().map(f32::from).collect();
+                    self.digest.add_values(&values);
                 }
             }
             self.kept += 1;
@@ -135,6 +141,7 @@ impl PixelWriter {
         };
         let text = serde_json::to_vec(&description).map_err(std::io::Error::from)?;
         self.file.write_all(&text)?;
+        self.file.write_all(&digest_of(&text))?;
         self.file.write_all(&(text.len() as u64).to_le_bytes())?;
         Ok(())
     }
@@ -149,25 +156,26 @@ pub struct Pixels {
 }
 
 impl Pixels {
-    /// Opens a pixel file.
-    ///
-    /// Verifies that it is as long as its description says, not every value: hashing hundreds of
-    /// megabytes at each start would take longer than reading the weights. A cache entry appears under
-    /// its name only when it is whole, so what is left is damage by others; `--fresh` rules that out.
+    /// Opens a pixel file whose description is whole and fits its length.
     pub(super) fn open(path: &Path, guard: Option<DerivedFile>) -> Result<Self, Error> {
         let file = fs_err::File::open(path)?;
         let length = file.metadata()?.len();
         let wrong = |what: &str| damaged(path, what.to_owned());
         let description_end = length
-            .checked_sub(LENGTH_BYTES)
+            .checked_sub(END_BYTES)
             .ok_or_else(|| wrong("the file is too short"))?;
-        let mut bytes = [0; LENGTH_BYTES as usize];
-        read_at(&file, &mut bytes, description_end)?;
+        let mut digest = [0; DIGEST_BYTES];
+        read_at(&file, &mut digest, description_end)?;
+        let mut bytes = [0; LENGTH_BYTES];
+        read_at(&file, &mut bytes, description_end + DIGEST_BYTES as u64)?;
         let values_end = description_end
             .checked_sub(u64::from_le_bytes(bytes))
             .ok_or_else(|| wrong("its end is not the one that was written"))?;
         let mut text = vec![0; (description_end - values_end) as usize];
         read_at(&file, &mut text, values_end)?;
+        if digest_of(&text) != digest {
+            return Err(wrong("its description is not the one that was written"));
+        }
         let description: Description =
             serde_json::from_slice(&text).map_err(|_| wrong("its description cannot be read"))?;
         let expected = u64::from(description.kept) * description.layout.bytes() as u64;
@@ -180,6 +188,24 @@ impl Pixels {
             description,
             _guard: guard,
         })
+    }
+
+    /// Reads every value once, so that no flipped bit of a disk is ever taken for another arithmetic.
+    pub(super) fn verify(&self, path: &Path, observer: &Observer) -> Result<(), Error> {
+        let mut picture = vec![0.0; self.description.layout.values()];
+        let mut digest = Digest::default();
+        for slot in 0..self.description.kept {
+            if observer.interrupted() {
+                return Err(Error::Interrupted);
+            }
+            self.read(slot, &mut picture)?;
+            digest.add_values(&picture);
+        }
+        if digest.hex() == self.description.digest {
+            return Ok(());
+        }
+        let what = "its pixels are not those that were written";
+        Err(damaged(path, what.to_owned()))
     }
 
     /// Height and width.
@@ -232,6 +258,12 @@ impl Pixels {
         }
         Ok(())
     }
+}
+
+fn digest_of(text: &[u8]) -> [u8; DIGEST_BYTES] {
+    let mut digest = Digest::default();
+    digest.add(text);
+    digest.bytes()
 }
 
 pub(super) fn damaged(path: &Path, what: String) -> Error {

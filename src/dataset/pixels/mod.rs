@@ -90,6 +90,7 @@ pub fn obtain(
     match cache.derived(KIND, &key(source, files, request), observer)? {
         Derived::Ready(path) => {
             let pixels = Pixels::open(&path, None)?;
+            pixels.verify(&path, observer)?;
             let listed = pixels.listed();
             if listed != files.len() {
                 return Err(damaged(

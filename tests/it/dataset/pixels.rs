@@ -159,6 +159,22 @@ fn damaged_pixels_are_an_error() {
         fs_err::write(&path, content).expect("it can be written");
     }
     let content = fs_err::read(&path).expect("it can be read");
+    // A bit of a picture, of the description, of its digest, of its length.
+    for place in [
+        1000,
+        content.len() - 60,
+        content.len() - 20,
+        content.len() - 8,
+    ] {
+        let mut flipped = content.clone();
+        flipped[place] ^= 64;
+        fs_err::write(&path, flipped).expect("it can be written");
+        let error = bench
+            .open(&Photos::recipe(), Some(&photos))
+            .err()
+            .expect("damaged");
+        assert!(matches!(error, Error::DamagedPixels { .. }), "{error}");
+    }
     fs_err::write(&path, &content[4..]).expect("it can be written");
     let error = bench
         .open(&Photos::recipe(), Some(&photos))
