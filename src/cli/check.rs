@@ -8,6 +8,7 @@ use super::exit::{Exit, Failure};
 use super::run::pin_advice;
 use super::session::{Session, unpinned};
 use super::{interrupt, output, report, runs};
+use crate::golden::Golden;
 use crate::golden::accept::refusals;
 use crate::golden::compare::{
     Comparison, Hold, PublishedOutcome, Row, Verdict, compare, published_outcome, tolerance_words,
@@ -15,7 +16,7 @@ use crate::golden::compare::{
 use crate::recipe::Recipe;
 use crate::record::Record;
 use crate::report::terminal::verdict;
-use crate::run::{self, Outcome};
+use crate::run::{self, Outcome, Request};
 
 /// A verdict as data.
 #[derive(Debug, Serialize)]
@@ -37,6 +38,9 @@ struct Checked {
     folder: String,
 }
 
+/// What there is instead of a verdict where another recipe is wrong.
+const NOT_RUN: &str = "not run";
+
 /// A recipe of the command line as data.
 #[derive(Debug, Serialize)]
 #[serde(untagged)]
@@ -48,6 +52,12 @@ enum Entry {
         recipe: String,
         exit_code: u8,
         error: String,
+    },
+    /// Another one could not be checked, so it was not run.
+    NotRun {
+        recipe: String,
+        verdict: &'static str,
+        exit_code: Option<u8>,
     },
 }
 
@@ -91,7 +101,7 @@ struct Unpinned {
     content: String,
 }
 
-/// Checks recipes one after another; the worst exit code wins.
+/// Checks recipes one after another; the worst exit code wins. None is run if one of them is wrong.
 pub fn check(session: &Session, recipes: &[String]) -> Result<Exit, Failure> {
     if session.options.engine == EngineName::Candle {
         return Err(Failure::wrong(anyhow!(
@@ -99,41 +109,83 @@ pub fn check(session: &Session, recipes: &[String]) -> Result<Exit, Failure> {
              hint: `goldrun run RECIPE --engine candle`, then `goldrun diff`"
         )));
     }
-    let mut worst = Exit::Good;
-    let mut summary = Vec::new();
-    let mut data = Vec::new();
-    for written in recipes {
-        let exit = match one(session, written) {
-            Ok(checked) => {
-                summary.push(format!("{}: {}", checked.recipe, checked.verdict));
-                let exit = checked.exit;
-                data.push(Entry::Checked(Box::new(checked.data)));
-                exit
-            }
-            Err(failure) => {
-                session.clear();
-                summary.push(format!("{written}: error"));
-                let exit = report(&failure);
-                data.push(Entry::Failed {
-                    recipe: written.clone(),
-                    exit_code: exit.code(),
-                    error: failure.to_string(),
-                });
-                exit
-            }
-        };
-        worst = worst.worse(exit);
+    let prepared: Vec<_> = recipes
+        .iter()
+        .map(|written| (written, prepare(session, written)))
+        .collect();
+    let is_anything_wrong = prepared.iter().any(|(_, prepared)| prepared.is_err());
+    let mut told = Told::default();
+    for (written, prepared) in prepared {
+        match prepared {
+            Err(failure) => told.failure(written, &failure),
+            // What is wrong should not be told after hours of training, nor cost them again.
+            Ok(_) if is_anything_wrong => told.not_run(written),
+            Ok(prepared) => match one(session, prepared) {
+                Ok(ended) => told.verdict(ended),
+                Err(failure) => {
+                    session.clear();
+                    told.failure(written, &failure);
+                }
+            },
+        }
         if interrupt::happened() {
-            worst = Exit::Interrupted;
+            told.worst = Exit::Interrupted;
             break;
         }
     }
     if session.options.json {
-        output::json(&data).map_err(Failure::failed)?;
+        output::json(&told.data)?;
     } else if recipes.len() > 1 {
-        output::data(&format!("\n{}\n", summary.join("\n")));
+        output::data(&format!("\n{}\n", told.summary.join("\n")))?;
     }
-    Ok(worst)
+    Ok(told.worst)
+}
+
+/// How the recipes of the command line ended.
+struct Told {
+    worst: Exit,
+    /// A line for each.
+    summary: Vec<String>,
+    data: Vec<Entry>,
+}
+
+impl Default for Told {
+    fn default() -> Self {
+        Self {
+            worst: Exit::Good,
+            summary: Vec::new(),
+            data: Vec::new(),
+        }
+    }
+}
+
+impl Told {
+    fn verdict(&mut self, ended: Ended) {
+        self.worst = self.worst.worse(ended.exit);
+        self.summary
+            .push(format!("{}: {}", ended.recipe, ended.verdict));
+        self.data.push(Entry::Checked(Box::new(ended.data)));
+    }
+
+    fn failure(&mut self, written: &str, failure: &Failure) {
+        let exit = report(failure);
+        self.worst = self.worst.worse(exit);
+        self.summary.push(format!("{written}: error"));
+        self.data.push(Entry::Failed {
+            recipe: written.to_owned(),
+            exit_code: exit.code(),
+            error: failure.to_string(),
+        });
+    }
+
+    fn not_run(&mut self, written: &str) {
+        self.summary.push(format!("{written}: {NOT_RUN}"));
+        self.data.push(Entry::NotRun {
+            recipe: written.to_owned(),
+            verdict: NOT_RUN,
+            exit_code: None,
+        });
+    }
 }
 
 /// One recipe's verdict.
@@ -144,9 +196,15 @@ struct Ended {
     data: Checked,
 }
 
-fn one(session: &Session, written: &str) -> Result<Ended, Failure> {
+/// A recipe that can be run, and what it is held to.
+struct Prepared {
+    request: Request,
+    golden: Option<Golden>,
+}
+
+/// All that can be found wrong without running anything.
+fn prepare(session: &Session, written: &str) -> Result<Prepared, Failure> {
     let recipe = session.load(written)?.recipe;
-    // Before the run: a damaged golden should not cost one.
     let golden = session.goldens.load(&recipe.name)?;
     let open = unpinned(&recipe);
     if !open.is_empty() && !session.options.allow_unpinned {
@@ -161,6 +219,11 @@ fn one(session: &Session, written: &str) -> Result<Ended, Failure> {
         ));
     }
     let request = session.request(recipe)?;
+    Ok(Prepared { request, golden })
+}
+
+fn one(session: &Session, prepared: Prepared) -> Result<Ended, Failure> {
+    let Prepared { request, golden } = prepared;
     let outcome = run::run(&request, &session.observer())?;
     let recipe = &request.recipe;
     let golden = golden.as_ref().map(|golden| &golden.record);
@@ -180,8 +243,8 @@ fn one(session: &Session, written: &str) -> Result<Ended, Failure> {
             &comparison,
             &marks,
             pending,
-        );
-        output::data(&pin_advice(&recipe.name, &outcome));
+        )?;
+        output::data(&pin_advice(&recipe.name, &outcome))?;
     }
     Ok(Ended {
         recipe: recipe.name.clone(),
@@ -217,7 +280,7 @@ fn tell(
     comparison: &Comparison,
     marks: &[String],
     pending: bool,
-) {
+) -> Result<(), Failure> {
     let style = session.style;
     if session.options.quiet {
         output::data(&verdict::verdict_line(
@@ -225,8 +288,8 @@ fn tell(
             comparison,
             marks,
             style,
-        ));
-        return;
+        ))?;
+        return Ok(());
     }
     if pending {
         let path = session.goldens.pending_path(&recipe.name);
@@ -242,7 +305,7 @@ fn tell(
             path.display()
         ));
     }
-    output::data(&verdict::report(&recipe.name, comparison, marks, style));
+    output::data(&verdict::report(&recipe.name, comparison, marks, style))
 }
 
 fn data(

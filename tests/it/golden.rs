@@ -190,12 +190,10 @@ fn a_damaged_golden_is_said_before_anything_runs() {
 fn over_several_recipes_the_worst_wins() {
     let project = Project::pinned();
     let pinned = project.read("recipes/small.toml");
-    let project = project
-        .file(
-            "recipes/other.toml",
-            &pinned.replace("\"small\"", "\"other\""),
-        )
-        .file("recipes/open.toml", &SMALL.replace("\"small\"", "\"open\""));
+    let project = project.file(
+        "recipes/other.toml",
+        &pinned.replace("\"small\"", "\"other\""),
+    );
     project.goldrun(&["run", "small"]).exits(0);
     project.goldrun(&["accept", "small"]).exits(0);
     let two = project.goldrun(&["check", "small", "other"]).exits(5);
@@ -208,20 +206,32 @@ fn over_several_recipes_the_worst_wins() {
     project
         .goldrun(&["check", "small", "other", "--seed", "7"])
         .exits(1);
+}
+
+#[test]
+fn nothing_is_run_if_one_of_several_recipes_is_wrong() {
+    let project = Project::pinned()
+        .file("recipes/open.toml", &SMALL.replace("\"small\"", "\"open\""))
+        .file("recipes/odd.toml", &SMALL.replace("\"small\"", "\"odd\""))
+        .file("golden/odd.toml", "format = 1\ntest.loss =");
+    let wrong = project.goldrun(&["check", "small", "nope"]).exits(2);
+    assert_eq!(wrong.stdout, "\nsmall: not run\nnope: error\n");
+    assert!(
+        wrong.stderr.starts_with("error: there is no recipe `nope`"),
+        "{wrong:#?}"
+    );
     project
-        .goldrun(&["check", "nope", "small", "--seed", "7"])
-        .exits(2);
+        .goldrun(&["check", "small", "odd"])
+        .exits(2)
+        .warns("golden/odd.toml");
     let all = project
-        .goldrun(&["check", "small", "open", "nope", "other", "--json"])
+        .goldrun(&["check", "small", "open", "nope", "--json"])
         .exits(3)
         .json();
-    let codes: Vec<u64> = all
-        .as_array()
-        .unwrap()
-        .iter()
-        .map(|entry| entry["exit_code"].as_u64().unwrap())
-        .collect();
-    assert_eq!(codes, [0, 3, 2, 5]);
+    assert_eq!(all[0]["verdict"], "not run");
+    let codes = [0, 1, 2].map(|entry| all[entry]["exit_code"].as_u64());
+    assert_eq!(codes, [None, Some(3), Some(2)]);
+    assert!(!project.path("runs").exists());
 }
 
 #[test]
