@@ -50,15 +50,15 @@ pub fn accept(session: &Session, written: &str, id: Option<&str>) -> Result<Exit
         }
     };
     if !session.options.json {
-        output::data(&shown(session, &record, changes.as_ref()));
+        output::data(&shown(session, &record, changes.as_ref()))?;
     }
     let path = session.goldens.save(&recipe.name, &record)?;
     let path = path.strip_prefix(&session.root).unwrap_or(&path);
     if session.options.json {
         let accepted = accepted(&recipe.name, run, path.display().to_string(), changes);
-        output::json(&accepted).map_err(Failure::failed)?;
+        output::json(&accepted)?;
     } else {
-        output::data(&format!("accepted {run} as {}\n", path.display()));
+        output::data(&format!("accepted {run} as {}\n", path.display()))?;
     }
     Ok(Exit::Good)
 }

@@ -3,12 +3,16 @@
 // The comments are the help that clap prints, word for word.
 #![allow(rustdoc::invalid_html_tags)]
 
-use std::num::NonZeroUsize;
 use std::path::PathBuf;
 
+use clap::builder::RangedU64ValueParser;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
 use super::exit::HELP;
+
+/// Most threads that `--threads` takes: more than the processors of nearly every machine, and far fewer than
+/// would keep other programs from starting threads of their own.
+const MOST_THREADS: u64 = 1024;
 
 /// Runs declarative ML recipes and holds the result to a golden record.
 #[derive(Debug, Parser)]
@@ -22,6 +26,10 @@ pub struct Arguments {
     pub global: Global,
 }
 
+/// What `check --help` says beside its options.
+const CHECK_HELP: &str =
+    "Nothing is run until every recipe, its golden and its pins were looked at and found in order.";
+
 /// A command.
 #[derive(Debug, Subcommand)]
 pub enum Command {
@@ -34,6 +42,7 @@ pub enum Command {
     /// Run a recipe and write runs/<recipe>/<run-id>/
     Run(OneRecipe),
     /// Run recipes and hold them to their goldens and published figures
+    #[command(after_help = CHECK_HELP)]
     Check(Check),
     /// Make a run the golden of its recipe, after showing what changes
     Accept(Accept),
@@ -107,8 +116,9 @@ pub struct Global {
     #[arg(long, global = true, value_enum, default_value_t)]
     pub engine: EngineName,
     /// Number of threads; changes no bit [default: all]
-    #[arg(long, global = true, value_name = "N")]
-    pub threads: Option<NonZeroUsize>,
+    #[arg(long, global = true, value_name = "N",
+          value_parser = RangedU64ValueParser::<usize>::new().range(1..=MOST_THREADS))]
+    pub threads: Option<usize>,
     /// Instruction set of the kernels; changes no bit
     #[arg(long, global = true, value_enum, default_value_t)]
     pub simd: Simd,

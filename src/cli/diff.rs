@@ -55,9 +55,9 @@ pub fn diff(session: &Session, a: &str, b: &str) -> Result<Exit, Failure> {
         Some(_) => Exit::Differs,
     };
     if !session.options.json {
-        output::data(&verdict::diff(&a.name, &b.name, &comparison, session.style));
+        output::data(&verdict::diff(&a.name, &b.name, &comparison, session.style))?;
         if let Some(tensor) = tensor {
-            output::data(&format!("the first tensor that differs there: {tensor}\n"));
+            output::data(&format!("the first tensor that differs there: {tensor}\n"))?;
         }
         return Ok(exit);
     }
@@ -72,8 +72,7 @@ pub fn diff(session: &Session, a: &str, b: &str) -> Result<Exit, Failure> {
         facts_same: comparison.facts_same,
         facts: comparison.facts,
         figures: comparison.rows.iter().map(Figure::from).collect(),
-    })
-    .map_err(Failure::failed)?;
+    })?;
     Ok(exit)
 }
 

@@ -59,7 +59,7 @@ pub fn doctor(session: &Session) -> Result<Exit, Failure> {
         cpu: cpu_name(),
         simd_available: Level::available().into_iter().map(Level::word).collect(),
         simd_used: used.word(),
-        threads: session.options.threads.map_or(available, usize::from),
+        threads: session.options.threads.unwrap_or(available),
         cuda_driver: cuda_driver(),
         device_used: "cpu",
         project: session.root.clone(),
@@ -70,9 +70,9 @@ pub fn doctor(session: &Session) -> Result<Exit, Failure> {
         shipped_recipes,
     };
     if session.options.json {
-        output::json(&findings).map_err(Failure::failed)?;
+        output::json(&findings)?;
     } else {
-        output::data(&text(&findings, session));
+        output::data(&text(&findings, session))?;
     }
     Ok(Exit::Good)
 }

@@ -45,11 +45,11 @@ pub fn fetch(session: &Session, written: &str) -> Result<Exit, Failure> {
         fetched.push(Fetched::new(role, &obtained));
     }
     if session.options.json {
-        output::json(&fetched).map_err(Failure::failed)?;
+        output::json(&fetched)?;
         return Ok(Exit::Good);
     }
     if fetched.is_empty() {
-        output::data("this recipe needs no artifact\n");
+        output::data("this recipe needs no artifact\n")?;
         return Ok(Exit::Good);
     }
     let mut table = Table::new(&[
@@ -66,6 +66,6 @@ pub fn fetch(session: &Session, written: &str) -> Result<Exit, Failure> {
             artifact.path.as_deref().unwrap_or("inside goldrun").into(),
         ]);
     }
-    output::data(&table.render(session.style));
+    output::data(&table.render(session.style))?;
     Ok(Exit::Good)
 }

@@ -69,7 +69,7 @@ pub fn list(session: &Session) -> Result<Exit, Failure> {
         .map(|found| entry(session, found))
         .collect();
     if session.options.json {
-        output::json(&entries).map_err(|error| Failure::new(Exit::Failed, error))?;
+        output::json(&entries)?;
         return Ok(Exit::Good);
     }
     let mut table = Table::new(&[
@@ -81,7 +81,7 @@ pub fn list(session: &Session) -> Result<Exit, Failure> {
     for entry in &entries {
         table.row(cells(entry));
     }
-    output::data(&table.render(session.style));
+    output::data(&table.render(session.style))?;
     for problem in entries.iter().filter_map(|entry| entry.problem.as_ref()) {
         output::line(problem);
     }

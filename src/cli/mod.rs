@@ -80,9 +80,11 @@ fn report(failure: &Failure) -> Exit {
 
 /// Tells what is wrong with the command line, or gives the help or version that was asked for.
 fn usage(error: &clap::Error) -> Exit {
-    let _ = error.print();
+    let told = output::usage(error);
     match error.kind() {
-        ErrorKind::DisplayHelp | ErrorKind::DisplayVersion => Exit::Good,
+        ErrorKind::DisplayHelp | ErrorKind::DisplayVersion => {
+            told.map_or_else(|failure| report(&failure), |()| Exit::Good)
+        }
         _ => Exit::Wrong,
     }
 }

@@ -1,25 +1,46 @@
 //! Standard output (data) and standard error (everything else); the only place that prints.
 
-use std::io::{IsTerminal, Write};
+use std::io::{self, IsTerminal, Write};
 
+use anyhow::anyhow;
 use serde::Serialize;
 
+use super::exit::Failure;
 use crate::report::terminal::Style;
 
 /// Width where the terminal does not say.
 const DEFAULT_WIDTH: usize = 120;
 
 /// Writes to standard output. A reader that went away, as `head` does, is no error.
-pub fn data(text: &str) {
-    let _ = std::io::stdout().lock().write_all(text.as_bytes());
+pub fn data(text: &str) -> Result<(), Failure> {
+    let mut stdout = std::io::stdout().lock();
+    // What stays in the buffer would be lost without a word at the end of the process.
+    written(
+        stdout
+            .write_all(text.as_bytes())
+            .and_then(|()| stdout.flush()),
+    )
 }
 
 /// Writes a value as JSON to standard output.
-pub fn json(value: &impl Serialize) -> anyhow::Result<()> {
-    let mut text = serde_json::to_string_pretty(value)?;
+pub fn json(value: &impl Serialize) -> Result<(), Failure> {
+    let mut text = serde_json::to_string_pretty(value).map_err(Failure::failed)?;
     text.push('\n');
-    data(&text);
-    Ok(())
+    data(&text)
+}
+
+/// What clap has to say: help and version on standard output, a refusal on standard error.
+pub fn usage(error: &clap::Error) -> Result<(), Failure> {
+    written(error.print().and_then(|()| std::io::stdout().flush()))
+}
+
+fn written(result: io::Result<()>) -> Result<(), Failure> {
+    match result {
+        Err(error) if error.kind() != io::ErrorKind::BrokenPipe => Err(Failure::failed(anyhow!(
+            "cannot write to standard output: {error}"
+        ))),
+        _ => Ok(()),
+    }
 }
 
 /// Writes a line to standard error.

@@ -73,11 +73,11 @@ fn tell(session: &Session, file: &str, pins: &[Pin]) -> Result<Exit, Failure> {
                 content: pin.content.clone(),
             })
             .collect();
-        output::json(&written).map_err(Failure::failed)?;
+        output::json(&written)?;
         return Ok(Exit::Good);
     }
     if pins.is_empty() {
-        output::data(&format!("{file}: nothing to pin\n"));
+        output::data(&format!("{file}: nothing to pin\n"))?;
     }
     for pin in pins {
         for (key, digest) in [("sha256", &pin.sha256), ("content", &pin.content)] {
@@ -85,7 +85,7 @@ fn tell(session: &Session, file: &str, pins: &[Pin]) -> Result<Exit, Failure> {
                 output::data(&format!(
                     "{file}: artifact.{}.{key} = \"{digest}\"\n",
                     pin.role
-                ));
+                ))?;
             }
         }
     }

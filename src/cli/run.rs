@@ -39,12 +39,11 @@ pub fn run(session: &Session, written: &str) -> Result<Exit, Failure> {
             run: runs::id(&outcome.folder),
             folder: outcome.folder.display().to_string(),
             record: &outcome.record,
-        })
-        .map_err(Failure::failed)?;
+        })?;
         return Ok(Exit::Good);
     }
-    output::data(&summary(session, &outcome));
-    output::data(&pin_advice(&name, &outcome));
+    output::data(&summary(session, &outcome))?;
+    output::data(&pin_advice(&name, &outcome))?;
     Ok(Exit::Good)
 }
 

@@ -130,7 +130,7 @@ impl Session {
                 EngineName::Native => EngineKind::Native,
                 EngineName::Candle => EngineKind::Candle,
             },
-            threads: self.options.threads.map(std::num::NonZeroUsize::get),
+            threads: self.options.threads,
             level: level(self.options.simd)?,
             device: match self.options.device {
                 DeviceName::Auto => Device::Auto,

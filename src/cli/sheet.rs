@@ -50,7 +50,7 @@ pub fn write(
             "\n{}: a row for each of {}, then one picture and its augmented views\n",
             path.display(),
             data.classes.join(", ")
-        ));
+        ))?;
     }
     Ok(())
 }

@@ -101,9 +101,9 @@ pub fn show(session: &Session, written: &str, sheet: Option<&Path>) -> Result<Ex
             .collect(),
     };
     if session.options.json {
-        output::json(&shown).map_err(Failure::failed)?;
+        output::json(&shown)?;
     } else {
-        output::data(&text(session, &shown));
+        output::data(&text(session, &shown))?;
     }
     if let Some(path) = sheet {
         super::sheet::write(session, recipe, found.obtained(), path)?;

@@ -1,8 +1,7 @@
 //! The command line through the real binary: each exit code provoked, output where it belongs.
 
 mod interrupt;
-
-use std::process::Stdio;
+mod output;
 
 use crate::support::{Project, SMALL};
 
@@ -33,6 +32,7 @@ fn what_is_wrong_with_the_command_line_exits_2() {
         &["run"],
         &["run", "small", "--simd", "mmx"],
         &["run", "small", "--threads", "0"],
+        &["run", "small", "--threads", "1025"],
         &["run", "small", "--frobnicate"],
         &["check"],
         &["run", "small", "--artifacts", "nowhere"],
@@ -321,21 +321,6 @@ fn doctor_tells_what_would_be_used() {
     );
 }
 
-#[test]
-fn a_reader_that_goes_away_is_no_error() {
-    let project = Project::small();
-    let mut child = project
-        .command(&["show", "small"])
-        .stdout(Stdio::piped())
-        .stderr(Stdio::piped())
-        .spawn()
-        .unwrap();
-    drop(child.stdout.take());
-    let output = child.wait_with_output().unwrap();
-    assert_eq!(output.status.code(), Some(0));
-    assert_eq!(String::from_utf8_lossy(&output.stderr), "");
-}
-
 /// What users read.
 #[test]
 fn help_and_refusals_read_well() {
@@ -349,6 +334,7 @@ fn help_and_refusals_read_well() {
         &["accept", "small", "--seed", "7"],
         &["diff", "small", "other"],
         &["frobnicate"],
+        &["check", "small", "--threads", "5000"],
     ]
     .iter()
     .map(|arguments| project.goldrun(arguments).shown())
