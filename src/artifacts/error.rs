@@ -14,8 +14,21 @@ pub enum Error {
     #[error("interrupted")]
     Interrupted,
 
+    /// There can be no cache where it should be.
+    #[error(
+        "the cache {} cannot be used: {error}\n\
+         hint: set GOLDRUN_CACHE to a folder that can be written, on a disk with free space",
+        root.display()
+    )]
+    Cache {
+        /// The cache's folder.
+        root: PathBuf,
+        /// Why not.
+        error: io::Error,
+    },
+
     /// The file system said no; the message names the path.
-    #[error("{error}{hint}", error = .0, hint = io_hint(.0))]
+    #[error("{error}{hint}", error = .0, hint = full_disk_hint(.0))]
     Io(#[from] io::Error),
 
     /// A local file or folder is not there.
@@ -143,6 +156,8 @@ pub enum Error {
         tries: usize,
         /// The last fault.
         problem: String,
+        /// False if the last try came to no connection.
+        is_connected: bool,
     },
 
     /// The server sends from one url to the next without end.
@@ -171,6 +186,19 @@ pub enum Error {
     Offline {
         /// Where it could be had.
         urls: Vec<String>,
+        /// Names that a local copy is found under.
+        names: Vec<String>,
+    },
+
+    /// No server gives it.
+    #[error(
+        "{error}\nhint: put {names} into a folder and name it with --artifacts DIR{proxy}",
+        names = .names.join(" or "),
+        proxy = proxy_hint(.error)
+    )]
+    Unserved {
+        /// Why nothing would do.
+        error: Box<Error>,
         /// Names that a local copy is found under.
         names: Vec<String>,
     },
@@ -204,7 +232,7 @@ impl Error {
         match self {
             Self::Offline { .. } => true,
             Self::Exhausted(errors) => errors.iter().any(Self::needs_network),
-            Self::Artifact { error, .. } => error.needs_network(),
+            Self::Unserved { error, .. } | Self::Artifact { error, .. } => error.needs_network(),
             _ => false,
         }
     }
@@ -219,7 +247,27 @@ impl Error {
 
     /// True if the fault is in what was got and not in this machine, so that another source may do.
     pub(super) fn is_of_source(&self) -> bool {
-        !matches!(self, Self::Interrupted | Self::Io(_))
+        !matches!(self, Self::Interrupted | Self::Io(_) | Self::Cache { .. })
+    }
+
+    /// True if a server was asked for it and did not give it.
+    pub(super) fn is_of_server(&self) -> bool {
+        matches!(
+            self,
+            Self::Status { .. }
+                | Self::Network { .. }
+                | Self::Redirects { .. }
+                | Self::NoCertificates { .. }
+        )
+    }
+
+    /// True if a server could not even be reached.
+    fn lacks_connection(&self) -> bool {
+        match self {
+            Self::Network { is_connected, .. } => !is_connected,
+            Self::Exhausted(errors) => errors.iter().any(Self::lacks_connection),
+            _ => false,
+        }
     }
 
     /// True if what came is not what is pinned.
@@ -322,12 +370,22 @@ pub enum Refusal {
     },
 }
 
-fn io_hint(error: &io::Error) -> &'static str {
+/// What to do where the disk with the cache is full; empty for every other error.
+pub(crate) fn full_disk_hint(error: &io::Error) -> &'static str {
     match error.kind() {
-        io::ErrorKind::StorageFull => {
+        io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => {
             "\nhint: free some space, or set GOLDRUN_CACHE to a folder on another disk"
         }
         _ => "",
+    }
+}
+
+/// What to do where no connection was made.
+fn proxy_hint(error: &Error) -> &'static str {
+    if error.lacks_connection() {
+        "\nhint: if only a proxy leads out of here, name it in HTTPS_PROXY (for http urls, in HTTP_PROXY)"
+    } else {
+        ""
     }
 }
 

@@ -16,11 +16,13 @@ mod progress;
 mod source;
 pub mod weights;
 
+use std::fmt;
 use std::path::PathBuf;
 use std::sync::Arc;
 
 pub use content::{Differences, Scheme};
 pub use download::Network;
+pub(crate) use error::full_disk_hint;
 pub use error::{ContentMismatch, Error, Refusal};
 pub use obtain::{Request, obtain};
 
@@ -57,6 +59,15 @@ pub enum Location {
     File(PathBuf),
     /// A file that is inside the binary.
     Shipped(&'static [u8]),
+}
+
+impl fmt::Display for Location {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Folder(path) | Self::File(path) => path.display().fmt(f),
+            Self::Shipped(_) => f.write_str("a file inside goldrun"),
+        }
+    }
 }
 
 /// A verified artifact.

@@ -189,18 +189,25 @@ impl Search<'_> {
     /// The error when no source would do.
     fn nothing(&self, urls: &[String], places: &[Place], mut refused: Vec<Error>) -> Error {
         let remote = |place: &Place| matches!(place, Place::Remote(_));
+        let mut names: Vec<String> = places.iter().filter_map(Place::file_name).collect();
+        names.dedup();
         if self.options.offline && places.iter().any(remote) {
-            let mut names: Vec<String> = places.iter().filter_map(Place::file_name).collect();
-            names.dedup();
             refused.push(Error::Offline {
                 urls: urls.to_vec(),
-                names,
+                names: names.clone(),
             });
         }
-        if refused.len() == 1 {
+        let is_unserved = refused.iter().any(Error::is_of_server);
+        let error = if refused.len() == 1 {
             refused.remove(0)
         } else {
             Error::Exhausted(refused)
+        };
+        if is_unserved && !names.is_empty() {
+            let error = Box::new(error);
+            Error::Unserved { error, names }
+        } else {
+            error
         }
     }
 

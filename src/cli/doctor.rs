@@ -7,6 +7,7 @@ use serde::Serialize;
 use super::exit::{Exit, Failure};
 use super::output;
 use super::session::{Session, level};
+use crate::artifacts::cache;
 use crate::golden::store::Store;
 use crate::kernels::Level;
 use crate::recipe;
@@ -35,12 +36,14 @@ struct Findings {
     simd_available: Vec<&'static str>,
     simd_used: &'static str,
     threads: usize,
-    cuda_driver: Option<PathBuf>,
+    cuda_driver: Option<String>,
     device_used: &'static str,
-    project: PathBuf,
-    cache: PathBuf,
+    project: String,
+    cache: String,
     cache_bytes: u64,
-    artifact_folders: Vec<PathBuf>,
+    /// Why there can be no cache there.
+    cache_problem: Option<String>,
+    artifact_folders: Vec<String>,
     shipped_recipes: Vec<String>,
     shipped_goldens: Vec<String>,
 }
@@ -48,11 +51,6 @@ struct Findings {
 /// Looks around.
 pub fn doctor(session: &Session) -> Result<Exit, Failure> {
     let used = level(session.options.simd)?.unwrap_or_else(Level::detect);
-    let nowhere = Path::new("");
-    let shipped_recipes: Vec<String> = recipe::list(nowhere)
-        .into_iter()
-        .map(|found| found.name)
-        .collect();
     let available = std::thread::available_parallelism().map_or(1, usize::from);
     let findings = Findings {
         version: env!("CARGO_PKG_VERSION"),
@@ -60,15 +58,24 @@ pub fn doctor(session: &Session) -> Result<Exit, Failure> {
         simd_available: Level::available().into_iter().map(Level::word).collect(),
         simd_used: used.word(),
         threads: session.options.threads.unwrap_or(available),
-        cuda_driver: cuda_driver(),
+        cuda_driver: cuda_driver().map(|path| shown(&path)),
         device_used: "cpu",
-        project: session.root.clone(),
+        project: shown(&session.root),
+        cache: shown(&session.artifacts.cache),
         cache_bytes: size(&session.artifacts.cache),
-        cache: session.artifacts.cache.clone(),
-        artifact_folders: session.artifacts.folders.clone(),
+        cache_problem: cache::problem(&session.artifacts.cache).map(|error| error.to_string()),
+        artifact_folders: session
+            .artifacts
+            .folders
+            .iter()
+            .map(|folder| shown(folder))
+            .collect(),
         shipped_goldens: Store::shipped_names().map(str::to_owned).collect(),
-        shipped_recipes,
+        shipped_recipes: recipe::shipped::names().map(str::to_owned).collect(),
     };
+    if let Some(problem) = &findings.cache_problem {
+        output::line(&format!("warning: {problem}"));
+    }
     if session.options.json {
         output::json(&findings)?;
     } else {
@@ -93,10 +100,7 @@ fn text(findings: &Findings, session: &Session) -> String {
     row("threads", findings.threads.to_string());
     row(
         "cuda driver",
-        findings
-            .cuda_driver
-            .as_ref()
-            .map_or("none".to_owned(), |path| path.display().to_string()),
+        findings.cuda_driver.clone().unwrap_or("none".to_owned()),
     );
     row(
         "device",
@@ -105,21 +109,29 @@ fn text(findings: &Findings, session: &Session) -> String {
             findings.device_used
         ),
     );
-    row("project", findings.project.display().to_string());
+    row("project", findings.project.clone());
     row(
         "cache",
-        format!(
-            "{} ({})",
-            findings.cache.display(),
-            numbers::bytes(findings.cache_bytes)
-        ),
+        match findings.cache_problem {
+            None => format!(
+                "{} ({})",
+                findings.cache,
+                numbers::bytes(findings.cache_bytes)
+            ),
+            Some(_) => format!("{} (cannot be used)", findings.cache),
+        },
     );
     for folder in &findings.artifact_folders {
-        row("artifacts", folder.display().to_string());
+        row("artifacts", folder.clone());
     }
     row("shipped recipes", findings.shipped_recipes.join(", "));
     row("shipped goldens", list_or_none(&findings.shipped_goldens));
     table.render(session.style)
+}
+
+/// A path as text, also where its name is none.
+fn shown(path: &Path) -> String {
+    path.display().to_string()
 }
 
 fn list_or_none(names: &[String]) -> String {

@@ -228,7 +228,10 @@ fn artifact_folders(options: &Global) -> Result<Vec<PathBuf>, Failure> {
         if folder.is_dir() {
             folders.push(folder);
         } else {
-            tracing::warn!("{ARTIFACT_FOLDERS}: no folder {}", folder.display());
+            output::line(&format!(
+                "warning: {ARTIFACT_FOLDERS} names a folder that is not there: {}",
+                folder.display()
+            ));
         }
     }
     Ok(folders)

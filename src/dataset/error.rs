@@ -10,7 +10,7 @@ pub enum Error {
     #[error("interrupted")]
     Interrupted,
     /// A file or folder cannot be read or written; the message names it.
-    #[error(transparent)]
+    #[error("{error}{hint}", error = .0, hint = artifacts::full_disk_hint(.0))]
     Io(#[from] std::io::Error),
     /// The derived cache failed.
     #[error(transparent)]
@@ -202,5 +202,23 @@ impl Error {
             why: format!("other splits take all {total} pictures of its source"),
             hint: "cut fewer pictures",
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io;
+
+    use super::*;
+
+    #[test]
+    fn a_full_disk_is_told_with_what_to_do() {
+        let told = |kind: io::ErrorKind| Error::from(io::Error::from(kind)).to_string();
+        let full = told(io::ErrorKind::StorageFull);
+        assert!(
+            full.contains("\nhint: free some space, or set GOLDRUN_CACHE"),
+            "{full}"
+        );
+        assert!(!told(io::ErrorKind::NotFound).contains("hint"));
     }
 }

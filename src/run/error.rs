@@ -16,10 +16,12 @@ pub enum Error {
     #[error(transparent)]
     Dataset(dataset::Error),
     /// The weights do not fit the network.
-    #[error("artifact `{role}`: {source}")]
+    #[error("artifact `{role}`, {from}: {source}")]
     Weights {
         /// Role of the artifact.
         role: String,
+        /// Its file.
+        from: String,
         /// What does not fit.
         source: model::weights::Error,
     },

@@ -65,6 +65,7 @@ impl Input<'_> {
         let file = weights::read(&self.obtained.location)?;
         model::weights::fit(network, file).map_err(|source| Error::Weights {
             role: self.role.to_owned(),
+            from: self.obtained.location.to_string(),
             source,
         })
     }

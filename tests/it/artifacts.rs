@@ -162,7 +162,7 @@ fn plain(error: &Error, workplace: &Workplace) -> String {
 /// The error itself, without the artifact around it.
 fn inner(error: Error) -> Error {
     match error {
-        Error::Artifact { error, .. } => *error,
+        Error::Artifact { error, .. } | Error::Unserved { error, .. } => inner(*error),
         other => other,
     }
 }

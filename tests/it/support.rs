@@ -153,17 +153,7 @@ impl Project {
 
     /// Runs another binary in this project.
     pub fn other_goldrun(&self, binary: &Path, arguments: &[&str]) -> Ran {
-        let output = self.command_of(binary, arguments).output().unwrap();
-        let clean = |bytes: &[u8]| {
-            let text = String::from_utf8(bytes.to_vec()).unwrap();
-            text.replace(&self.folder.path().display().to_string(), "[project]")
-        };
-        Ran {
-            arguments: arguments.join(" "),
-            code: output.status.code(),
-            stdout: clean(&output.stdout),
-            stderr: clean(&output.stderr),
-        }
+        Ran::of(self, &mut self.command_of(binary, arguments))
     }
 }
 
@@ -179,6 +169,25 @@ pub struct Ran {
 }
 
 impl Ran {
+    /// Runs a command of a project.
+    pub fn of(project: &Project, command: &mut Command) -> Self {
+        let output = command.output().unwrap();
+        let clean = |bytes: &[u8]| {
+            let text = String::from_utf8(bytes.to_vec()).unwrap();
+            text.replace(&project.folder.path().display().to_string(), "[project]")
+        };
+        let arguments: Vec<_> = command
+            .get_args()
+            .map(|part| part.to_string_lossy())
+            .collect();
+        Self {
+            arguments: arguments.join(" "),
+            code: output.status.code(),
+            stdout: clean(&output.stdout),
+            stderr: clean(&output.stderr),
+        }
+    }
+
     /// Asserts the exit code.
     #[track_caller]
     pub fn exits(self, code: i32) -> Self {

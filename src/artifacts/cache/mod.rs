@@ -17,6 +17,7 @@
 mod executable;
 mod lock;
 
+use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -24,7 +25,7 @@ use tempfile::TempPath;
 
 pub use self::executable::{Lease, executable_digest};
 pub use self::lock::Lock;
-use super::Error;
+use super::{Error, full_disk_hint};
 use crate::digest;
 use crate::record::Observer;
 
@@ -86,6 +87,38 @@ pub fn default_root() -> PathBuf {
     }
 }
 
+/// Why there can be no cache at `root`; none if there can. Makes nothing.
+pub fn problem(root: &Path) -> Option<Error> {
+    let absolute = match std::path::absolute(root) {
+        Ok(absolute) => absolute,
+        Err(error) => return Some(unusable(root, error)),
+    };
+    let there = absolute.ancestors().find(|folder| folder.exists())?;
+    let error = if there.is_dir() {
+        let error = tempfile::tempfile_in(there).err()?;
+        let why = format!(
+            "no file can be made in `{}`: {}",
+            there.display(),
+            error.kind()
+        );
+        io::Error::new(error.kind(), why)
+    } else {
+        let why = format!("`{}` is no folder", there.display());
+        io::Error::new(io::ErrorKind::NotADirectory, why)
+    };
+    Some(unusable(root, error))
+}
+
+fn unusable(root: &Path, error: io::Error) -> Error {
+    // A full disk has a hint of its own.
+    if full_disk_hint(&error).is_empty() {
+        let root = root.to_path_buf();
+        Error::Cache { root, error }
+    } else {
+        Error::Io(error)
+    }
+}
+
 /// The first digits of a hex digest, enough to name an entry.
 fn short(digest: &str) -> &str {
     digest.get(..NAME_DIGITS).unwrap_or(digest)
@@ -118,9 +151,17 @@ impl Cache {
 
     /// [`Cache::open`] for the executable with digest `executable`.
     pub(crate) fn open_for(root: &Path, fresh: bool, executable: &str) -> Result<Self, Error> {
-        fs_err::create_dir_all(root)?;
-        let root = fs_err::canonicalize(root)?;
-        let lease = Arc::new(Lease::take(&root, executable)?);
+        let taken = || -> Result<(PathBuf, Lease), Error> {
+            fs_err::create_dir_all(root)?;
+            let root = fs_err::canonicalize(root)?;
+            let lease = Lease::take(&root, executable)?;
+            Ok((root, lease))
+        };
+        let (root, lease) = taken().map_err(|error| match error {
+            Error::Io(error) => problem(root).unwrap_or_else(|| unusable(root, error)),
+            other => other,
+        })?;
+        let lease = Arc::new(lease);
         Ok(Self {
             root,
             fresh,

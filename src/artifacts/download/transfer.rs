@@ -51,6 +51,8 @@ pub(in crate::artifacts) struct Transfer<'a> {
 enum Fault {
     /// Another try may do better.
     Passing(String),
+    /// There is no connection; another try may do better.
+    NoConnection(String),
     /// The part that is here cannot be continued.
     CannotResume,
     /// Trying again is no use.
@@ -86,6 +88,7 @@ impl Transfer<'_> {
                 self.entry.discard_partial()?;
                 outcome = self.attempt(&client).await;
             }
+            let is_connected = !matches!(outcome, Err(Fault::NoConnection(_)));
             let problem = match outcome {
                 Ok(received) => return Ok(received),
                 Err(Fault::Final(error)) => {
@@ -94,7 +97,7 @@ impl Transfer<'_> {
                     }
                     return Err(error);
                 }
-                Err(Fault::Passing(problem)) => problem,
+                Err(Fault::Passing(problem) | Fault::NoConnection(problem)) => problem,
                 Err(Fault::CannotResume) => "the server's answers contradict each other".to_owned(),
             };
             let Some(pause) = pauses.next() else {
@@ -102,6 +105,7 @@ impl Transfer<'_> {
                     url: self.url.to_string(),
                     tries,
                     problem,
+                    is_connected,
                 });
             };
             let note = format!("{}: {problem}; trying again", self.url);
@@ -260,6 +264,8 @@ impl Transfer<'_> {
         } else if error.is_timeout() && !error.is_connect() {
             let seconds = self.network.read_timeout.as_secs_f64();
             Fault::Passing(format!("nothing came for {seconds} seconds"))
+        } else if error.is_connect() {
+            Fault::NoConnection(causes(error))
         } else {
             Fault::Passing(causes(error))
         }

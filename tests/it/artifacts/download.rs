@@ -84,11 +84,10 @@ fn too_many_bytes_are_refused_while_they_come() {
 fn a_body_that_is_always_short_fails_after_some_tries() {
     let (place, body) = (Workplace::new(), weight_file(1.0));
     let server = Server::answering(vec![Answer::whole(&body).cut(10)]);
-    let error = inner(
-        place
-            .weights(&pinned(&[server.url("/w")], &body))
-            .unwrap_err(),
-    );
+    let error = place
+        .weights(&pinned(&[server.url("/w")], &body))
+        .unwrap_err();
+    let error = inner(error);
     assert!(matches!(error, Error::Network { tries: 3, .. }), "{error}");
     assert_eq!(server.requests().len(), 3);
 }
@@ -303,6 +302,10 @@ fn errors_read_as_the_person_who_caused_them() {
     tell(
         &place,
         &artifact(Source::Urls(vec!["ftp://example.org/w.h5".to_owned()])),
+    );
+    tell(
+        &place,
+        &artifact(Source::Urls(vec!["http://127.0.0.1:1/w.h5".to_owned()])),
     );
     let mut small = pinned(&[server.url("/other")], &body);
     (small.size, small.max_size) = (None, 1000);
