@@ -1,4 +1,6 @@
 //! Files that are whole or absent: written beside their place, then renamed into it.
+//!
+//! Errors name the file that is meant, and never the one beside it, whose name says nothing to anybody.
 
 use std::io::{self, Write as _};
 use std::path::Path;
@@ -8,8 +10,10 @@ use fs_err as fs;
 /// Writes a file of these bytes. Its folder must be there.
 pub fn write(path: &Path, bytes: &[u8]) -> io::Result<()> {
     fill(path, |beside| {
-        let mut file = fs::OpenOptions::new().write(true).open(beside)?;
-        file.write_all(bytes)
+        let file = fs::OpenOptions::new().write(true).open(beside)?;
+        file.file()
+            .write_all(bytes)
+            .map_err(|error| failed(path, &error))
     })
 }
 
@@ -28,15 +32,30 @@ pub fn fill<E: From<io::Error>>(
     let mut builder = tempfile::Builder::new();
     #[cfg(unix)]
     builder.permissions(std::os::unix::fs::PermissionsExt::from_mode(NEW_FILE));
-    let beside = builder.tempfile_in(folder)?;
+    let failed = |error| failed(path, &error);
+    let beside = builder.tempfile_in(folder).map_err(failed)?;
     write(beside.path())?;
     if let Ok(replaced) = fs::metadata(path) {
-        beside.as_file().set_permissions(replaced.permissions())?;
+        let permissions = replaced.permissions();
+        beside
+            .as_file()
+            .set_permissions(permissions)
+            .map_err(failed)?;
     }
     // Else a power cut could leave a file of the right name without its bytes.
-    beside.as_file().sync_all()?;
-    beside.persist(path).map_err(|error| error.error)?;
+    beside.as_file().sync_all().map_err(failed)?;
+    let persisted = beside.persist(path);
+    persisted.map_err(|error| failed(error.error))?;
     Ok(())
+}
+
+/// The error of the file at `path`.
+fn failed(path: &Path, error: &io::Error) -> io::Error {
+    let cause = error.to_string();
+    // The name of a temporary file, which tempfile adds.
+    let cause = cause.split(" at path ").next().unwrap_or(&cause);
+    let text = format!("cannot write {}: {cause}", path.display());
+    io::Error::new(error.kind(), text)
 }
 
 /// What the user's umask takes from.
@@ -69,6 +88,19 @@ mod tests {
         write(&path, b"new").unwrap();
         assert_eq!(fs::read(&path).unwrap(), b"new");
         assert_eq!(names(folder.path()), ["golden.toml"]);
+    }
+
+    #[test]
+    fn errors_name_the_file_that_is_meant() {
+        let folder = tempfile::Builder::new().prefix("folder").tempdir().unwrap();
+        let taken = folder.path().join("taken");
+        fs::create_dir(&taken).unwrap();
+        for path in [folder.path().join("nowhere/golden.toml"), taken] {
+            let error = write(&path, b"new").unwrap_err().to_string();
+            let named = format!("cannot write {}: ", path.display());
+            assert!(error.starts_with(&named), "{error}");
+            assert!(!error.contains(".tmp"), "{error}");
+        }
     }
 
     #[cfg(unix)]

@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use anyhow::Context as _;
+use anyhow::anyhow;
 
 use super::exit::Failure;
 use super::output;
@@ -40,11 +40,8 @@ pub fn write(
     rows.push(views(recipe, &data).map_err(wrong)?);
     let [height, width] = recipe.input.image_size;
     let png = sheet::png(&rows, height, width)
-        .context("cannot make the contact sheet")
-        .map_err(Failure::failed)?;
-    whole::write(path, &png)
-        .with_context(|| format!("cannot write {}", path.display()))
-        .map_err(Failure::failed)?;
+        .map_err(|error| Failure::failed(anyhow!("cannot make the contact sheet: {error}")))?;
+    whole::write(path, &png).map_err(Failure::failed)?;
     if !session.options.json {
         output::data(&format!(
             "\n{}: a row for each of {}, then one picture and its augmented views\n",

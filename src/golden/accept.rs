@@ -37,7 +37,8 @@ pub fn refusals(record: &Record, fingerprint: &str, seed: u64) -> Vec<Refusal> {
     if !flag(record, made::FINISHED).unwrap_or(false) {
         refusals.push(Refusal::Unfinished);
     }
-    if flag(record, made::OVERRIDDEN).unwrap_or(true) {
+    let overridden = flag(record, made::OVERRIDDEN);
+    if overridden.unwrap_or(true) {
         refusals.push(Refusal::Overridden);
     }
     if flag(record, made::UNPINNED).unwrap_or(true) {
@@ -47,6 +48,10 @@ pub fn refusals(record: &Record, fingerprint: &str, seed: u64) -> Vec<Refusal> {
         Some(MadeValue::Text(engine)) if engine == ENGINE => {}
         Some(MadeValue::Text(engine)) => refusals.push(Refusal::Engine(engine.clone())),
         _ => refusals.push(Refusal::Engine("unknown".to_owned())),
+    }
+    if overridden == Some(true) {
+        // Of course it is another recipe or seed then: nobody can tell whether the file changed, too.
+        return refusals;
     }
     let fingerprint = Fact::Text(fingerprint.to_owned());
     if record.facts.get(&Address::new("recipe.fingerprint")) != Some(&fingerprint) {
@@ -116,6 +121,14 @@ mod tests {
         }
         assert_eq!(refusals(&run(), "other", 123), [Refusal::OtherRecipe]);
         assert_eq!(refusals(&run(), "abcd", 7), [Refusal::OtherSeed]);
+    }
+
+    #[test]
+    fn an_overridden_run_is_not_said_to_be_of_a_changed_recipe() {
+        let mut run = run();
+        run.made
+            .insert(made::OVERRIDDEN.to_owned(), MadeValue::Flag(true));
+        assert_eq!(refusals(&run, "other", 7), [Refusal::Overridden]);
     }
 
     #[test]

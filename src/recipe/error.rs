@@ -53,7 +53,7 @@ pub enum Error {
     #[error("{0}")]
     Invalid(Box<Report>),
     /// Pins cannot be written.
-    #[error("cannot write pins into {}: {source}", path.display())]
+    #[error("pins are not written: {source}")]
     Write {
         /// The file.
         path: PathBuf,

@@ -104,6 +104,32 @@ fn a_tolerance_lets_another_way_of_training_pass() {
 }
 
 #[test]
+fn a_run_with_set_is_refused_for_that_and_not_for_a_changed_recipe() {
+    let project = Project::pinned();
+    project
+        .goldrun(&[
+            "run",
+            "small",
+            "--set",
+            "phase.0.optimizer.adam.learning_rate=2e-3",
+        ])
+        .exits(0);
+    let refused = project.goldrun(&["accept", "small"]).exits(2);
+    let refused = refused.warns("it was made with `--set` or `--seed`");
+    assert!(!refused.stderr.contains("changed"), "{refused:#?}");
+}
+
+#[test]
+fn a_golden_that_cannot_be_written_is_named() {
+    let project = Project::pinned();
+    project.goldrun(&["run", "small"]).exits(0);
+    fs_err::create_dir_all(project.path("golden/small.toml")).unwrap();
+    let refused = project.goldrun(&["accept", "small"]).exits(4);
+    let refused = refused.warns("error: cannot write [project]/golden/small.toml: ");
+    assert!(!refused.stderr.contains(".tmp"), "{refused:#?}");
+}
+
+#[test]
 fn unpinned_artifacts_mark_the_verdict_and_are_never_accepted() {
     let project = Project::small();
     let seen = project
