@@ -340,6 +340,11 @@ pub enum Refusal {
     /// A path without a name, or one that cannot be printed.
     #[error("entry {0:?} has no usable name")]
     Name(String),
+    /// A name that is no text, so that no manifest can list it.
+    #[error(
+        "the name of entry `{0}` is not UTF-8\nhint: rename it; manifests list files by their names"
+    )]
+    NotUtf8(String),
     /// A symbolic or hard link.
     #[error("entry `{0}` is a link")]
     Link(String),

@@ -201,8 +201,11 @@ fn collect(
         let entry = entry?;
         let name = match entry.file_name().into_string() {
             Ok(name) if !name.chars().any(char::is_control) => name,
-            Ok(name) => return Err(unusable(folder, name)),
-            Err(name) => return Err(unusable(folder, name.to_string_lossy().into_owned())),
+            Ok(name) => return Err(refused(folder, Refusal::Name(name))),
+            Err(name) => {
+                let name = name.to_string_lossy().into_owned();
+                return Err(refused(folder, Refusal::NotUtf8(name)));
+            }
         };
         if name.starts_with('.') {
             continue;
@@ -223,10 +226,10 @@ fn collect(
     Ok(())
 }
 
-fn unusable(folder: &Path, name: String) -> Error {
+fn refused(folder: &Path, problem: Refusal) -> Error {
     Error::Archive {
         from: folder.display().to_string(),
-        problem: Refusal::Name(name),
+        problem,
     }
 }
 

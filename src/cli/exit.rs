@@ -122,6 +122,20 @@ impl Failure {
     }
 }
 
+impl Failure {
+    /// The error without its hints; the count of problems where they are drawn.
+    pub fn in_a_line(&self) -> String {
+        let message = self.error.to_string();
+        let mut lines = message.trim_end().lines();
+        let line = if self.is_drawn {
+            lines.next_back()
+        } else {
+            lines.next()
+        };
+        line.unwrap_or_default().to_owned()
+    }
+}
+
 impl fmt::Display for Failure {
     /// The error, each hint on a line of its own. Its causes are in its message already.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

@@ -64,7 +64,7 @@ impl State {
 /// Lists the recipes of the project and those inside the binary.
 pub fn list(session: &Session) -> Result<Exit, Failure> {
     session.refuse_changes("list", "it is about recipes as they are written")?;
-    let entries: Vec<Entry> = recipe::list(&session.root)
+    let entries: Vec<Entry> = recipe::list(&session.root)?
         .into_iter()
         .map(|found| entry(session, found))
         .collect();
@@ -83,7 +83,7 @@ pub fn list(session: &Session) -> Result<Exit, Failure> {
     }
     output::data(&table.render(session.style))?;
     for problem in entries.iter().filter_map(|entry| entry.problem.as_ref()) {
-        output::line(problem);
+        output::line(&format!("warning: {problem}"));
     }
     Ok(Exit::Good)
 }
@@ -93,12 +93,10 @@ fn entry(session: &Session, found: Found) -> Entry {
         let path = path.strip_prefix(&session.root).unwrap_or(path);
         path.display().to_string()
     });
-    let written = found
-        .path
-        .as_ref()
-        .map_or(found.name.clone(), |path| path.display().to_string());
+    // By its path, since a name may look like one; by its name where the path is no text.
+    let written = found.path.as_ref().and_then(|path| path.to_str());
     let read = session
-        .load_as_written(&written)
+        .load_as_written(written.unwrap_or(&found.name))
         .map_err(|failure| summary(&failure, &found.name))
         .and_then(|loaded| match session.goldens.load(&loaded.recipe.name) {
             Ok(golden) => Ok((loaded.recipe, golden)),
@@ -126,11 +124,10 @@ fn entry(session: &Session, found: Found) -> Entry {
     }
 }
 
-/// The last line of what is wrong with a recipe, which counts the problems.
+/// What is wrong with a recipe, in a line.
 fn summary(failure: &Failure, name: &str) -> String {
-    let text = failure.to_string();
-    let last = text.lines().last().unwrap_or_default();
-    format!("{last} (`goldrun show {name}` shows them)")
+    let line = failure.in_a_line();
+    format!("{line} (`goldrun show {name}` says more)")
 }
 
 fn state(recipe: &Recipe, golden: Option<&Golden>) -> State {

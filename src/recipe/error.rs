@@ -25,6 +25,12 @@ pub enum Error {
         /// Why.
         source: io::Error,
     },
+    /// A folder of recipes cannot be read.
+    #[error("cannot look for recipes: {source}")]
+    Folder {
+        /// Why; names the folder.
+        source: io::Error,
+    },
     /// The file is no text.
     #[error(
         "the recipe {} is not UTF-8 text: line {line} holds other bytes\nhint: a recipe is a TOML file",

@@ -176,6 +176,23 @@ fn number(part: &str) -> Option<u32> {
     (number.to_string() == part).then_some(number)
 }
 
+/// The parts, with a metric that was cut short written out: `val_acc` is nearer to `val_loss` by its letters.
+fn whole_words(parts: &[&str]) -> Vec<String> {
+    let mut words: Vec<String> = parts.iter().map(|&part| part.to_owned()).collect();
+    if let Some(last) = words.last_mut() {
+        let prefix = if last.starts_with("val_") { "val_" } else { "" };
+        let short = &last[prefix.len()..];
+        let meant: Vec<_> = ALL_METRICS
+            .iter()
+            .filter(|metric| metric.starts_with(short))
+            .collect();
+        if let [metric] = meant[..] {
+            *last = format!("{prefix}{metric}");
+        }
+    }
+    words
+}
+
 fn suggestion(parts: &[&str]) -> String {
     let mut candidates = Vec::new();
     for metric in ALL_METRICS {
@@ -188,7 +205,7 @@ fn suggestion(parts: &[&str]) -> String {
         candidates.push(format!("{epoch}.{metric}"));
         candidates.push(format!("{epoch}.val_{metric}"));
     }
-    let written = parts.join(".");
+    let written = whole_words(parts).join(".");
     match nearest(&written, candidates.iter().map(String::as_str)) {
         Some(near) => format!("did you mean `{near}`?"),
         None => GRAMMAR.to_owned(),
@@ -247,6 +264,12 @@ mod tests {
         let tutorial = tutorial();
         assert_eq!(tutorial.address("initial.loss"), meant("initial.val_loss"));
         assert_eq!(tutorial.address("test.acuracy"), meant("test.accuracy"));
+        assert_eq!(tutorial.address("test.acc"), meant("test.accuracy"));
+        assert_eq!(
+            tutorial.address("final.val_acc"),
+            meant("final.val_accuracy")
+        );
+        assert_eq!(tutorial.address("final.acc"), meant("final.val_accuracy"));
         assert_eq!(
             tutorial.address("phase.1.epoch.3.valaccuracy"),
             meant("phase.1.epoch.3.val_accuracy")

@@ -33,20 +33,22 @@ pub fn project_root(start: &Path) -> PathBuf {
 }
 
 /// All recipes, local and shipped, by name; a local one hides the shipped one of its name.
-pub fn list(root: &Path) -> Vec<Found> {
+///
+/// A folder `recipes/` that is there and cannot be read is an error.
+pub fn list(root: &Path) -> Result<Vec<Found>, Error> {
     let mut found: BTreeMap<String, Option<PathBuf>> = BTreeMap::new();
     for name in shipped::names() {
         found.insert(name.to_owned(), None);
     }
-    for path in recipes_in(&root.join(FOLDER)) {
+    for path in recipes_in(&root.join(FOLDER))? {
         if let Some(name) = stem(&path) {
             found.insert(name.to_owned(), Some(path));
         }
     }
-    found
+    Ok(found
         .into_iter()
         .map(|(name, path)| Found { name, path })
-        .collect()
+        .collect())
 }
 
 /// Where a recipe is.
@@ -155,17 +157,26 @@ pub(super) fn find(root: &Path, recipe: &str) -> Result<Location, Error> {
             path: path.to_path_buf(),
             source,
         })?;
+        let name = stem(path).filter(|_| has_extension(path) && !absolute.exists());
+        if let Some(name) = name
+            && list(root)?.iter().any(|found| found.name == name)
+        {
+            return Err(Error::Unknown {
+                name: recipe.to_owned(),
+                hint: format!("did you mean `{name}`?"),
+            });
+        }
         return Ok(Location::File(absolute));
     }
     let file = format!("{recipe}.{EXTENSION}");
     let local = root.join(FOLDER).join(&file);
-    if local.is_file() {
+    if is_file(&local)? {
         return Ok(Location::File(local));
     }
     if shipped::file(&file).is_some() {
         return Ok(Location::Shipped(file));
     }
-    let names: Vec<String> = list(root).into_iter().map(|found| found.name).collect();
+    let names: Vec<String> = list(root)?.into_iter().map(|found| found.name).collect();
     let hint = match nearest(recipe, names.iter().map(String::as_str)) {
         Some(near) => format!("did you mean `{near}`? There are: {}", names.join(", ")),
         None => format!("there are: {}", names.join(", ")),
@@ -194,15 +205,39 @@ pub(super) fn resolve(location: &Location, path: &str) -> Location {
     }
 }
 
-/// The recipes of a folder, sorted.
-fn recipes_in(folder: &Path) -> Vec<PathBuf> {
-    let entries = fs_err::read_dir(folder).into_iter().flatten();
-    let mut recipes: Vec<PathBuf> = entries
-        .filter_map(|entry| Some(entry.ok()?.path()))
-        .filter(|path| has_extension(path) && path.is_file())
-        .collect();
+/// The recipes of a folder, sorted; none where there is no such folder.
+fn recipes_in(folder: &Path) -> Result<Vec<PathBuf>, Error> {
+    let entries = match fs_err::read_dir(folder) {
+        Ok(entries) => entries,
+        Err(error) if is_absence(&error) => return Ok(Vec::new()),
+        Err(source) => return Err(Error::Folder { source }),
+    };
+    let mut recipes = Vec::new();
+    for entry in entries {
+        let path = entry.map_err(|source| Error::Folder { source })?.path();
+        if has_extension(&path) && path.is_file() {
+            recipes.push(path);
+        }
+    }
     recipes.sort();
-    recipes
+    Ok(recipes)
+}
+
+/// True if the recipe is there; one that nobody may look for is not taken for absent.
+fn is_file(path: &Path) -> Result<bool, Error> {
+    match fs_err::metadata(path) {
+        Ok(metadata) => Ok(metadata.is_file()),
+        Err(error) if is_absence(&error) => Ok(false),
+        Err(source) => Err(Error::Folder { source }),
+    }
+}
+
+/// True if there is no such thing, which is not the same as one that cannot be read.
+fn is_absence(error: &io::Error) -> bool {
+    matches!(
+        error.kind(),
+        io::ErrorKind::NotFound | io::ErrorKind::NotADirectory
+    )
 }
 
 fn stem(path: &Path) -> Option<&str> {
@@ -217,7 +252,7 @@ fn has_extension(path: &Path) -> bool {
 /// There is no such file; what its folder has instead.
 fn missing_file(path: &Path) -> Error {
     let folder = folder_of(path);
-    let recipes = recipes_in(&folder);
+    let recipes = recipes_in(&folder).unwrap_or_default();
     let names: Vec<_> = recipes.iter().filter_map(|file| stem(file)).collect();
     let hint = match stem(path).and_then(|name| nearest(name, names.iter().copied())) {
         Some(near) => format!("did you mean `{near}.{EXTENSION}`?"),

@@ -3,6 +3,7 @@
 mod interrupt;
 mod machine;
 mod output;
+mod recipes;
 
 use crate::support::{Project, SMALL};
 
@@ -76,40 +77,6 @@ fn what_is_wrong_with_a_recipe_exits_2_and_is_all_said_at_once() {
         .goldrun(&["show", "small", "--set", "phase.0.epoch=2"])
         .exits(2)
         .warns("epochs");
-}
-
-#[test]
-fn recipes_are_listed_with_the_state_of_their_goldens() {
-    let project = Project::small().file("recipes/broken.toml", "format = 1\n");
-    let listed = project.goldrun(&["list"]).exits(0);
-    let line = |name: &str| {
-        let line = listed
-            .stdout
-            .lines()
-            .find(|line| line.split_whitespace().next() == Some(name));
-        line.unwrap_or_else(|| panic!("no {name} in {}", listed.stdout))
-            .to_owned()
-    };
-    assert!(line("small").contains("no golden, unpinned weights"));
-    assert!(line("broken").contains("unreadable"));
-    assert!(line("quickstart").contains("inside goldrun"));
-    assert!(line("tutorial").contains("published figures only"));
-    assert!(
-        listed.stderr.contains("recipes/broken.toml: "),
-        "{}",
-        listed.stderr
-    );
-
-    let data = project.goldrun(&["list", "--json"]).exits(0).json();
-    let small = data
-        .as_array()
-        .unwrap()
-        .iter()
-        .find(|entry| entry["name"] == "small")
-        .unwrap();
-    assert_eq!(small["golden"], "none");
-    assert_eq!(small["path"], "recipes/small.toml");
-    assert_eq!(small["unpinned"], serde_json::json!(["weights"]));
 }
 
 #[test]

@@ -284,7 +284,7 @@ fn a_local_recipe_hides_the_shipped_one_and_may_build_on_it() {
     let local = project.load("quickstart", &[]).unwrap();
     assert_eq!(local.path, Some(project.path("quickstart")));
     assert_eq!(local.recipe.title, "Every key");
-    let listed = recipe::list(&project.root());
+    let listed = recipe::list(&project.root()).unwrap();
     let found = |name: &str| listed.iter().find(|found| found.name == name).unwrap();
     assert_eq!(found("quickstart").path, Some(project.path("quickstart")));
     assert_eq!(found("tutorial").path, None);

@@ -7,6 +7,7 @@
 use std::fs::TryLockError;
 use std::io;
 use std::path::Path;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use fs_err::File;
@@ -28,8 +29,18 @@ impl Lock {
     ///
     /// A wait is told once, with `purpose` completing "waiting for another goldrun that …".
     pub fn acquire(path: &Path, purpose: &str, observer: &Observer<'_>) -> Result<Self, Error> {
+        Self::acquire_one_of(path, purpose, &AtomicBool::new(false), observer)
+    }
+
+    /// [`Lock::acquire`] for one of several locks of which only the first wait is told: `told` is true once
+    /// it was.
+    pub fn acquire_one_of(
+        path: &Path,
+        purpose: &str,
+        told: &AtomicBool,
+        observer: &Observer<'_>,
+    ) -> Result<Self, Error> {
         let file = open(path)?;
-        let mut told = false;
         loop {
             if try_exclusive(&file)? {
                 return Ok(Self { _file: file });
@@ -37,8 +48,7 @@ impl Lock {
             if observer.interrupted() {
                 return Err(Error::Interrupted);
             }
-            if !told {
-                told = true;
+            if !told.swap(true, Ordering::Relaxed) {
                 observer.tell(Event::Note(format!(
                     "waiting for another goldrun that {purpose}"
                 )));

@@ -20,6 +20,7 @@ mod lock;
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
 
 use tempfile::TempPath;
 
@@ -136,6 +137,8 @@ pub struct Cache {
     fresh: bool,
     executable: String,
     lease: Arc<Lease>,
+    /// True once a wait for a derived file was told: a run that waits for one split waits for the others.
+    told_of_wait: Arc<AtomicBool>,
 }
 
 impl Cache {
@@ -167,6 +170,7 @@ impl Cache {
             fresh,
             executable: short(executable).to_owned(),
             lease,
+            told_of_wait: Arc::default(),
         })
     }
 
@@ -243,9 +247,10 @@ impl Cache {
         if target.exists() {
             return Ok(Derived::Ready(target));
         }
-        let lock = Lock::acquire(
+        let lock = Lock::acquire_one_of(
             &folder.join(format!("{name}.lock")),
             &format!("makes {kind}"),
+            &self.told_of_wait,
             observer,
         )?;
         if target.exists() {
@@ -424,6 +429,19 @@ mod tests {
             }
             writer.commit().unwrap();
             assert!(waiting.join().unwrap());
+        });
+        // Whoever waits for one split waits for the others, too.
+        let Derived::Missing(writer) = cache.derived("pixels", "other", &quiet()).unwrap() else {
+            panic!("nothing was made")
+        };
+        std::thread::scope(|scope| {
+            let waiting = scope.spawn(|| {
+                let observer = Observer::new(&sink, &NEVER);
+                cache.derived("pixels", "other", &observer).unwrap()
+            });
+            std::thread::sleep(Duration::from_millis(200));
+            writer.commit().unwrap();
+            waiting.join().unwrap();
         });
         let expected = Event::Note("waiting for another goldrun that makes pixels".to_owned());
         assert_eq!(*notes.lock().unwrap(), [expected]);

@@ -44,7 +44,7 @@ pub(super) fn extract(
             Role::File
         };
         if std::str::from_utf8(&bytes).is_err() {
-            return Err(order.refused(Refusal::Name(name)));
+            return Err(order.refused(Refusal::NotUtf8(name)));
         }
         let path = names
             .admit(&name, role)
