@@ -127,8 +127,8 @@ impl Reference {
         let counted = self.values["active"].as_array().unwrap();
         let mut ours = vec![0; counted.len()];
         for picture in self.pictures() {
-            for (sum, count) in ours.iter_mut().zip(native.active_units(picture)) {
-                *sum += count as u64;
+            for (sum, mask) in ours.iter_mut().zip(native.masks(picture)) {
+                *sum += mask.iter().filter(|is_active| **is_active).count() as u64;
             }
         }
         assert_eq!(relus.clone().count(), counted.len());

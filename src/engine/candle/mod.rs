@@ -2,7 +2,8 @@
 //!
 //! Independent of our kernels, and slow: a depthwise convolution is a convolution per channel there.
 //! Batch norm is not folded and nothing is cached. It shares batches, masks and angles with the native
-//! engine, and the update rules, which candle has not with Keras' epsilon; it promises closeness, not bits.
+//! engine. Plain SGD is candle's own; the other rules are ours on candle's gradients, since candle has no
+//! momentum, no RMSprop and another epsilon. It promises closeness, not bits.
 
 mod network;
 
@@ -30,8 +31,15 @@ pub struct CandleEngine {
     /// Names and shapes; the values are candle's.
     parameters: Parameters,
     picture: usize,
-    update: Update,
-    states: Vec<State>,
+    rule: Rule,
+}
+
+/// How a phase changes what it trains.
+enum Rule {
+    /// candle's gradient descent, with this learning rate.
+    Candle(f64),
+    /// Ours on candle's gradients, with the state of each trained tensor.
+    Ours(Update, Vec<State>),
 }
 
 impl CandleEngine {
@@ -43,8 +51,7 @@ impl CandleEngine {
             network: network.clone(),
             picture: network.layers[0].shape.iter().product(),
             parameters,
-            update: Update::none(),
-            states: vec![],
+            rule: Rule::Candle(0.0),
         })
     }
 
@@ -88,15 +95,18 @@ impl Engine for CandleEngine {
     fn begin_phase(&mut self, trained: &Trained, optimizer: &Optimizer) -> Result<(), Error> {
         self.parameters = self.parameters()?;
         self.candle = CandleNetwork::new(&self.network, &self.parameters, trained)?;
-        self.update = Update::new(optimizer);
-        self.states = self
-            .parameters
-            .tensors
-            .iter()
-            .zip(&trained.tensors)
+        let tensors = self.parameters.tensors.iter().zip(&trained.tensors);
+        let states = tensors
             .filter(|(_, is_trained)| **is_trained)
-            .map(|(tensor, _)| State::new(tensor.values.len()))
-            .collect();
+            .map(|(tensor, _)| State::new(tensor.values.len()));
+        self.rule = match *optimizer {
+            Optimizer::Sgd {
+                learning_rate,
+                momentum: 0.0,
+                ..
+            } => Rule::Candle(learning_rate),
+            _ => Rule::Ours(Update::new(optimizer), states.collect()),
+        };
         Ok(())
     }
 
@@ -124,11 +134,15 @@ impl Engine for CandleEngine {
             let (labels, indices) = examples(epoch, positions);
             let factors = self.dropout(dropout, &indices);
             let pass = self.candle.pass(&pictures, &labels, Some(&factors))?;
-            self.update.next_step();
-            let (update, states) = (&self.update, &mut self.states);
-            self.candle.update(&pass, |place, w, g| {
-                update.apply(Level::detect(), w, g, &mut states[place]);
-            })?;
+            match &mut self.rule {
+                Rule::Candle(learning_rate) => self.candle.descend(&pass, *learning_rate)?,
+                Rule::Ours(update, states) => {
+                    update.next_step();
+                    self.candle.update(&pass, |place, w, g| {
+                        update.apply(Level::detect(), w, g, &mut states[place]);
+                    })?;
+                }
+            }
             outputs.losses.extend(pass.losses);
             outputs.logits.extend(pass.logits);
             step(number + 1, &outputs);

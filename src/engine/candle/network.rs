@@ -2,7 +2,9 @@
 
 use std::collections::HashMap;
 
+use candle_core::backprop::GradStore;
 use candle_core::{DType, Device, Result, Tensor, Var};
+use candle_nn::{Optimizer as _, SGD};
 
 use crate::model::{BATCH_NORM_EPSILON, LayerKind, Network, Parameters, Trained};
 
@@ -23,15 +25,14 @@ pub struct Pass {
     pub loss: f32,
     /// Loss's gradient by tensor name, for what is trained; Keras' layout, flat.
     pub gradients: Vec<(String, Vec<f32>)>,
-    /// Number of values of each ReLU6 layer that lie strictly between 0 and 6.
-    pub active: Vec<(String, usize)>,
+    /// The same as candle has them.
+    store: GradStore,
 }
 
 /// A forward pass, with its graph.
 struct Forward {
     losses: Tensor,
     logits: Tensor,
-    active: Vec<(String, usize)>,
 }
 
 impl CandleNetwork {
@@ -73,10 +74,10 @@ impl CandleNetwork {
         }
     }
 
-    /// The backbone's output, NCHW, and the active counts of its ReLU6 layers.
-    fn backbone(&self, pictures: &Tensor) -> Result<(Tensor, Vec<(String, usize)>)> {
+    /// Outputs of the backbone's layers for preprocessed pictures, NCHW.
+    fn backbone(&self, pictures: &[f32]) -> Result<Vec<Tensor>> {
+        let pictures = self.pictures(pictures)?;
         let mut outputs: Vec<Tensor> = Vec::with_capacity(self.network.layers.len());
-        let mut active = Vec::new();
         for layer in &self.network.layers {
             let input = |at: usize| &outputs[layer.inputs[at]];
             let output = match layer.kind {
@@ -96,20 +97,13 @@ impl CandleNetwork {
                     input(0).conv2d(&kernel.contiguous()?, padding, stride, 1, channels)?
                 }
                 LayerKind::BatchNorm => self.batch_norm(&layer.name, input(0))?,
-                LayerKind::Relu6 => {
-                    let output = input(0).clamp(0_f32, 6_f32)?;
-                    active.push((layer.name.clone(), count_active(&output)?));
-                    output
-                }
+                LayerKind::Relu6 => input(0).clamp(0_f32, 6_f32)?,
                 LayerKind::Pad => padded(input(0))?,
                 LayerKind::Add => (input(0) + input(1))?,
             };
             outputs.push(output);
         }
-        match outputs.pop() {
-            Some(output) => Ok((output, active)),
-            None => candle_core::bail!("a network without layers"),
-        }
+        Ok(outputs)
     }
 
     fn batch_norm(&self, name: &str, x: &Tensor) -> Result<Tensor> {
@@ -140,12 +134,19 @@ impl CandleNetwork {
 
     /// The backbone's output for preprocessed pictures, NHWC, flat.
     pub fn features(&self, pictures: &[f32]) -> Result<Vec<f32>> {
-        let (output, _) = self.backbone(&self.pictures(pictures)?)?;
-        output
-            .permute((0, 2, 3, 1))?
-            .contiguous()?
-            .flatten_all()?
-            .to_vec1()
+        channels_last(last(&self.backbone(pictures)?)?)
+    }
+
+    /// For each ReLU6 of the backbone, in order, which of its outputs lie strictly between 0 and 6,
+    /// `[images][H][W][channels]`: where gradients pass.
+    pub fn masks(&self, pictures: &[f32]) -> Result<Vec<Vec<bool>>> {
+        let is_active = |value: &f32| *value > 0.0 && *value < 6.0;
+        self.backbone(pictures)?
+            .iter()
+            .zip(&self.network.layers)
+            .filter(|(_, layer)| layer.kind == LayerKind::Relu6)
+            .map(|(output, _)| Ok(channels_last(output)?.iter().map(is_active).collect()))
+            .collect()
     }
 
     /// Losses and logits of a batch, with what dropout leaves of the pooled features (factors,
@@ -156,8 +157,7 @@ impl CandleNetwork {
         labels: &[u32],
         dropout: Option<&[f32]>,
     ) -> Result<Forward> {
-        let (features, active) = self.backbone(&self.pictures(pictures)?)?;
-        let mut pooled = features.mean((2, 3))?;
+        let mut pooled = last(&self.backbone(pictures)?)?.mean((2, 3))?;
         if let Some(factors) = dropout {
             pooled = (&pooled * Tensor::from_slice(factors, pooled.shape(), &Device::Cpu)?)?;
         }
@@ -174,11 +174,7 @@ impl CandleNetwork {
                 .flatten_all()?
                 .neg()?
         };
-        Ok(Forward {
-            losses,
-            logits,
-            active,
-        })
+        Ok(Forward { losses, logits })
     }
 
     /// Losses and logits of a batch, without dropout.
@@ -208,8 +204,14 @@ impl CandleNetwork {
             logits: forward.logits.flatten_all()?.to_vec1()?,
             loss: loss.to_scalar()?,
             gradients,
-            active: forward.active,
+            store,
         })
+    }
+
+    /// Changes every trained variable by candle's own gradient descent, without momentum.
+    pub fn descend(&mut self, pass: &Pass, learning_rate: f64) -> Result<()> {
+        let trained = self.trained.iter().map(|(_, variable)| variable.clone());
+        SGD::new(trained.collect(), learning_rate)?.step(&pass.store)
     }
 
     /// Changes every trained variable by a rule on its place among them, values and gradient.
@@ -236,9 +238,20 @@ fn padded(x: &Tensor) -> Result<Tensor> {
     x.pad_with_zeros(2, 0, 1)?.pad_with_zeros(3, 0, 1)
 }
 
-fn count_active(x: &Tensor) -> Result<usize> {
-    let values: Vec<f32> = x.flatten_all()?.to_vec1()?;
-    Ok(values.iter().filter(|&&v| v > 0.0 && v < 6.0).count())
+/// The last layer's output.
+fn last(outputs: &[Tensor]) -> Result<&Tensor> {
+    match outputs.last() {
+        Some(output) => Ok(output),
+        None => candle_core::bail!("a network without layers"),
+    }
+}
+
+/// Values of an NCHW tensor as NHWC, flat.
+fn channels_last(x: &Tensor) -> Result<Vec<f32>> {
+    x.permute((0, 2, 3, 1))?
+        .contiguous()?
+        .flatten_all()?
+        .to_vec1()
 }
 
 /// Per example, in the stable form on logits: candle's own gives inf beyond |x| = 100.

@@ -113,15 +113,15 @@ impl CpuNetwork {
         }
     }
 
-    /// For each ReLU6 of the backbone, in order, how many of its outputs lie strictly between 0 and 6 for
-    /// one picture: where gradients pass.
-    pub fn active_units(&self, picture: &[f32]) -> Vec<usize> {
-        let is_active = |value: &&f32| **value > 0.0 && **value < 6.0;
+    /// For each ReLU6 of the backbone, in order, which of its outputs lie strictly between 0 and 6 for one
+    /// picture, HWC: where gradients pass.
+    pub fn masks(&self, picture: &[f32]) -> Vec<Vec<bool>> {
+        let is_active = |value: &f32| *value > 0.0 && *value < 6.0;
         backbone_outputs(self.level, &self.layers, picture)
             .iter()
             .zip(&self.layers)
             .filter(|(_, layer)| layer.operation.relu6)
-            .map(|(output, _)| output.iter().filter(is_active).count())
+            .map(|(output, _)| output.iter().map(is_active).collect())
             .collect()
     }
 
