@@ -96,15 +96,39 @@ fn sources(folder: &Path, found: &mut Vec<PathBuf>) {
 fn imports(text: &str) -> BTreeSet<String> {
     let mut modules = BTreeSet::new();
     for after in text.split("crate::").skip(1) {
-        let list = after
-            .strip_prefix('{')
-            .map(|rest| rest.split('}').next().unwrap_or(rest));
-        for item in list.map_or(vec![after], |list| list.split(',').collect()) {
+        let items = match after.strip_prefix('{') {
+            Some(list) => items(list),
+            None => vec![after],
+        };
+        for item in items {
             let word = item.trim().split(|c: char| !c.is_ascii_lowercase()).next();
             modules.extend(word.filter(|word| !word.is_empty()).map(str::to_owned));
         }
     }
     modules
+}
+
+/// The items of a brace list, which goes on to the brace that closes it: items may hold lists of their own.
+fn items(list: &str) -> Vec<&str> {
+    let mut depth = 0;
+    let mut start = 0;
+    let mut items = Vec::new();
+    for (at, character) in list.char_indices() {
+        match character {
+            '{' => depth += 1,
+            '}' if depth > 0 => depth -= 1,
+            ',' if depth > 0 => {}
+            ',' | '}' => {
+                items.push(&list[start..at]);
+                start = at + 1;
+                if character == '}' {
+                    break;
+                }
+            }
+            _ => {}
+        }
+    }
+    items
 }
 
 #[test]
@@ -150,4 +174,7 @@ fn imports_are_found() {
     let text = "use crate::{model, recipe::X};\nuse crate::random::Stream; crate::kernels::Level";
     let found: Vec<String> = imports(text).into_iter().collect();
     assert_eq!(found, ["kernels", "model", "random", "recipe"]);
+    let nested = "use crate::{\n    a::{b, c::{d}, e},\n    golden,\n};\nfn f() -> {x, y}";
+    let found: Vec<String> = imports(nested).into_iter().collect();
+    assert_eq!(found, ["a", "golden"], "a list in a list hides nothing");
 }
