@@ -37,6 +37,7 @@ struct Shown {
     layers: Vec<Layer>,
     backbone_parameters: u64,
     parameters: u64,
+    /// Shape of one batch of features.
     features: Vec<usize>,
     phases: Vec<ShownPhase>,
 }
@@ -92,7 +93,9 @@ pub fn show(session: &Session, written: &str, sheet: Option<&Path>) -> Result<Ex
         layers: layers(&network, &trained),
         backbone_parameters: parameters(&network, |layer| layer.is_some()),
         parameters: parameters(&network, |_| true),
-        features: network.features().to_vec(),
+        features: std::iter::once(recipe.input.batch_size as usize)
+            .chain(network.features())
+            .collect(),
         phases: recipe
             .phases
             .iter()

@@ -89,7 +89,7 @@ fn show_trains_nothing_and_tells_splits_layers_and_what_is_trained() {
         .says("phase.0.epochs = 2")
         .says("unpinned: weights")
         .says("train          40     8    8    8      8       8")
-        .says("backbone: 154 layers, 410,208 parameters, features 1x1x1280")
+        .says("backbone: 154 layers, 410,208 parameters, features 16x1x1x1280")
         .says("model: 416,613 parameters")
         .says("phase 0: head, 2 epochs, trains 6,405 parameters in 2 variables")
         .says("phase 1: fine-tuning, 1 epoch, trains 340,261 parameters in 56 variables");
