@@ -326,7 +326,7 @@ fn ten_steps_are_those_of_candle() {
         sgd(0.9, false),
         sgd(0.9, true),
         Optimizer::Adam {
-            learning_rate: 1e-5,
+            learning_rate: 1e-4,
             beta_1: 0.9,
             beta_2: 0.999,
             epsilon: 1e-7,
