@@ -12,6 +12,7 @@ use super::{interrupt, output};
 use crate::artifacts::{self, Kind};
 use crate::golden::store::Store;
 use crate::kernels::Level;
+use crate::model::layer_names;
 use crate::recipe::{self, Dataset, Model, Recipe};
 use crate::record::{Event, Observer};
 use crate::report::terminal::Style;
@@ -78,24 +79,23 @@ impl Session {
 
     /// The recipe of a path or a name, with `--set` and `--seed`.
     pub fn load(&self, written: &str) -> Result<recipe::Loaded, Failure> {
-        let loaded = recipe::load(&recipe::Request {
+        let request = recipe::Request {
             root: self.root.clone(),
             recipe: written.to_owned(),
             set: self.options.set.clone(),
             seed: self.options.seed,
-        })?;
-        Ok(loaded)
+        };
+        Ok(recipe::load(&request, layer_names)?)
     }
 
     /// The recipe as it is written, without `--set` and `--seed`.
     pub fn load_as_written(&self, written: &str) -> Result<recipe::Loaded, Failure> {
-        let loaded = recipe::load(&recipe::Request {
+        let request = recipe::Request {
             root: self.root.clone(),
             recipe: written.to_owned(),
-            set: Vec::new(),
-            seed: None,
-        })?;
-        Ok(loaded)
+            ..recipe::Request::default()
+        };
+        Ok(recipe::load(&request, layer_names)?)
     }
 
     /// Refuses options that a command cannot heed.

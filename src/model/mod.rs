@@ -111,6 +111,13 @@ impl TensorSpec {
     }
 }
 
+/// Names of the layers of a model's backbone, by their index; the size of the pictures changes none.
+pub fn layer_names(model: &Model) -> Vec<String> {
+    let Model::MobileNetV2 { alpha, .. } = model;
+    let layers = backbone::mobilenet_v2::layers(32, 32, *alpha);
+    layers.into_iter().map(|layer| layer.name).collect()
+}
+
 impl Network {
     /// The network of a recipe for so many classes.
     pub fn of(recipe: &Recipe, classes: usize) -> Self {

@@ -7,6 +7,7 @@ use super::artifact::{Artifact, ArtifactFile, Use, is_word};
 use super::dataset::{DatasetFile, SEED};
 use super::figure::Measured;
 use super::input::InputFile;
+use super::load::Layers;
 use super::metric::{EvaluateFile, Metric};
 use super::model::ModelFile;
 use super::phase::{self, PhaseFile, is_line};
@@ -117,19 +118,30 @@ impl Decode for RecipeFile {
 impl RecipeFile {
     /// Notes everything that no single key can show.
     ///
-    /// `stem` is that of the file; `as_written` is what the recipe measures before `--set` changes it.
-    pub(super) fn check(&self, stem: &str, as_written: &Measured, problems: &mut Problems) {
+    /// `stem` is that of the file; `as_written` is what the recipe measures before `--set` changes it;
+    /// `layers` names those of a model.
+    pub(super) fn check(
+        &self,
+        stem: &str,
+        as_written: &Measured,
+        layers: Layers,
+        sources: &Sources,
+        problems: &mut Problems,
+    ) {
         self.check_name(stem, problems);
         self.check_artifacts(problems);
         if let Some(dataset) = &self.dataset {
             dataset.value.check(problems);
-            self.split.check(dataset, problems);
+            self.split.check(dataset, sources, problems);
         }
         if let Some(input) = &self.input {
             input.value.check(problems);
         }
         if let Some(phases) = &self.phases {
             phase::check(phases, problems);
+            if let Some(model) = &self.model {
+                phase::check_layers(phases, &layers(&model.value.sketch()), problems);
+            }
         }
         self.evaluate.check(problems);
         // An address is right if it is right for the file or for what `--set` made of it.

@@ -2,13 +2,13 @@
 
 use std::path::{Path, PathBuf};
 
-use super::Recipe;
 use super::error::{Error, Report};
 use super::file::{FORMAT, MERGE, NEVER_INHERITED, RecipeFile};
 use super::location::{Location, find, resolve};
 use super::syntax::{
     Base, Decode, Merger, Node, Origin, Place, Problem, Problems, Scalar, Sources, Value, parse,
 };
+use super::{Model, Recipe};
 
 /// Longest chain of `extends`.
 const DEEPEST: usize = 16;
@@ -26,6 +26,9 @@ pub struct Request {
     pub seed: Option<u64>,
 }
 
+/// The names of a model's layers by their index: what a backbone is made of is not a recipe's knowledge.
+pub type Layers = fn(&Model) -> Vec<String>;
+
 /// A recipe that was read.
 #[derive(Clone, Debug)]
 pub struct Loaded {
@@ -37,8 +40,8 @@ pub struct Loaded {
     pub text: String,
 }
 
-/// Reads a recipe; all its problems come back at once.
-pub fn load(request: &Request) -> Result<Loaded, Error> {
+/// Reads a recipe; all its problems come back at once, also that it names layers that `layers` does not.
+pub fn load(request: &Request, layers: Layers) -> Result<Loaded, Error> {
     let location = find(&request.root, &request.recipe)?;
     let text = location.read()?;
     let stem = location.stem();
@@ -48,6 +51,7 @@ pub fn load(request: &Request) -> Result<Loaded, Error> {
         sources: Sources::default(),
         problems: Problems::default(),
         chain: Vec::new(),
+        layers,
     };
     let recipe = loader.recipe(&location, &text, request, &stem);
     let Loader {
@@ -76,6 +80,7 @@ struct Loader<'a> {
     problems: Problems,
     /// The files that extend one another, the first asked for first.
     chain: Vec<Location>,
+    layers: Layers,
 }
 
 impl Loader<'_> {
@@ -94,7 +99,13 @@ impl Loader<'_> {
         }
         self.check_seed(request.seed);
         let file = RecipeFile::decode(&tree, &mut self.problems)?;
-        file.check(stem, &as_written, &mut self.problems);
+        file.check(
+            stem,
+            &as_written,
+            self.layers,
+            &self.sources,
+            &mut self.problems,
+        );
         file.decide(&self.sources, &mut self.problems)
     }
 

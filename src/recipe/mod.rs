@@ -30,7 +30,7 @@ pub use artifact::{Artifact, Source};
 pub use dataset::{Dataset, Drawn, Folders};
 pub use error::Error;
 pub use input::{Augmentation, Input, Orientation};
-pub use load::{Loaded, Request, load};
+pub use load::{Layers, Loaded, Request, load};
 pub use location::{Found, list, project_root};
 pub use metric::{Metric, Threshold};
 pub use model::{Head, Model};

@@ -86,21 +86,29 @@ impl ModelFile {
 
     /// The network.
     pub(super) fn decide(&self) -> Option<Model> {
+        self.weights()?;
+        Some(self.sketch())
+    }
+
+    /// The network, whatever of it is missing or wrong: enough to know its layers.
+    pub(super) fn sketch(&self) -> Model {
         match self {
             Self::MobileNetV2 {
                 alpha,
                 weights,
                 head,
-            } => Some(Model::MobileNetV2 {
+            } => Model::MobileNetV2 {
                 alpha: alpha.as_ref().map_or(DEFAULT_ALPHA, |alpha| alpha.value),
-                weights: weights.as_ref()?.value.clone(),
+                weights: weights
+                    .as_ref()
+                    .map_or_else(String::new, |role| role.value.clone()),
                 head: head.as_ref().map_or(
                     Head {
                         dropout: DEFAULT_DROPOUT,
                     },
                     |head| head.value,
                 ),
-            }),
+            },
         }
     }
 }

@@ -1,7 +1,9 @@
 //! Phases: stretches of training with their own optimizer and trainable set.
 
 use super::optimizer::Optimizer;
-use super::syntax::{Decode, Located, Node, Problem, Problems, Reader, Rule, Value, read_word};
+use super::syntax::{
+    Decode, Located, Node, Problem, Problems, Reader, Rule, Value, nearest, read_word,
+};
 
 /// The random streams number epochs in 20 bits and phases in 12 (arithmetic.md §7).
 const EPOCHS: Rule<u32> = Rule {
@@ -18,11 +20,10 @@ const FIRST_EPOCH: Rule<u32> = Rule {
     must_be: "the number that the first epoch is shown with, from 0 to 1048575",
     holds: |&epoch| epoch < 1 << 20,
 };
-/// MobileNetV2 without its top has 154 layers; 0 is the input.
-const LAST_LAYER: i64 = 153;
 const INDEX: Rule<i64> = Rule {
-    must_be: "a layer: its Keras name, or its index from 1 to 153 (negative counts from the end)",
-    holds: |index| (1..=LAST_LAYER).contains(&index.abs()),
+    must_be: "a layer: its Keras name or its index (negative counts from the end)",
+    // Which layers there are is the model's knowledge: see `check_layers`.
+    holds: |_| true,
 };
 
 /// A stretch of training with its own optimizer and trainable set.
@@ -59,8 +60,22 @@ pub(super) struct PhaseFile {
     pub(super) name: Option<Located<String>>,
     pub(super) epochs: Option<Located<u32>>,
     first_epoch: Option<Located<u32>>,
-    train: Option<Located<Trainable>>,
+    train: Option<Located<TrainFile>>,
     optimizer: Option<Located<Optimizer>>,
+}
+
+/// The `train` of a phase as written.
+#[derive(Clone, Debug)]
+enum TrainFile {
+    Head,
+    All,
+    From(Located<Layer>),
+}
+
+#[derive(Clone, Debug)]
+enum Layer {
+    Index(i64),
+    Name(String),
 }
 
 impl Decode for PhaseFile {
@@ -82,34 +97,21 @@ const OPTIMIZER_MUST_BE: &str =
     "one of `adam`, `rmsprop` and `sgd`, such as `optimizer.adam = { learning_rate = 1e-4 }`";
 const TRAIN_MUST_BE: &str = "\"head\", \"all\" or `{ from = <layer> }`";
 
-impl Decode for Trainable {
+impl Decode for TrainFile {
     fn decode(node: &Node, problems: &mut Problems) -> Option<Self> {
         if matches!(node.value, Value::Table(_)) {
-            return from_layer(node, problems);
+            let mut table = Reader::new(node, problems)?;
+            let layer = table.required_nested("from", INDEX.must_be);
+            table.finish();
+            return layer.map(Self::From);
         }
         let words = [("head", Self::Head), ("all", Self::All)];
         read_word("`train`", TRAIN_MUST_BE, &words, node, problems)
     }
 }
 
-fn from_layer(node: &Node, problems: &mut Problems) -> Option<Trainable> {
-    let mut table = Reader::new(node, problems)?;
-    let layer = table.required_nested::<Layer>("from", INDEX.must_be);
-    table.finish();
-    match layer?.value {
-        Layer::Index(index) => Some(Trainable::FromIndex(index)),
-        Layer::Name(name) => Some(Trainable::FromName(name)),
-    }
-}
-
-enum Layer {
-    Index(i64),
-    Name(String),
-}
-
 impl Decode for Layer {
     fn decode(node: &Node, problems: &mut Problems) -> Option<Self> {
-        // Whether a layer of that name exists is the model's knowledge.
         match &node.value {
             Value::String(name) if is_line(name) => Some(Self::Name(name.clone())),
             _ => {
@@ -127,9 +129,22 @@ impl PhaseFile {
             name: self.name.as_ref()?.value.clone(),
             epochs: self.epochs.as_ref()?.value,
             first_epoch: self.first_epoch.as_ref().map_or(shown, |epoch| epoch.value),
-            train: self.train.as_ref()?.value.clone(),
+            train: self.train.as_ref()?.value.decide(),
             optimizer: self.optimizer.as_ref()?.value,
         })
+    }
+}
+
+impl TrainFile {
+    fn decide(&self) -> Trainable {
+        match self {
+            Self::Head => Trainable::Head,
+            Self::All => Trainable::All,
+            Self::From(layer) => match &layer.value {
+                Layer::Index(index) => Trainable::FromIndex(*index),
+                Layer::Name(name) => Trainable::FromName(name.clone()),
+            },
+        }
     }
 }
 
@@ -158,6 +173,64 @@ pub(super) fn check(phases: &Located<Vec<Located<PhaseFile>>>, problems: &mut Pr
             problems.add(
                 Problem::new(name.place, title, "this one again").other(earlier.place, "the first"),
             );
+        }
+    }
+}
+
+/// Checks that the layers that phases train from are among the model's.
+pub(super) fn check_layers(
+    phases: &Located<Vec<Located<PhaseFile>>>,
+    layers: &[String],
+    problems: &mut Problems,
+) {
+    for phase in &phases.value {
+        if let Some(Located {
+            value: TrainFile::From(layer),
+            ..
+        }) = &phase.value.train
+            && let Some((title, label, help)) = layer.value.missing_from(layers)
+        {
+            problems.add(Problem::new(layer.place, title, label).help(help));
+        }
+    }
+}
+
+impl Layer {
+    /// What to say of a layer that is not there: title, label and help. The input is none to train from.
+    fn missing_from(&self, layers: &[String]) -> Option<(String, &'static str, String)> {
+        let last = layers.len().saturating_sub(1);
+        let trainable = layers.get(1..).unwrap_or_default();
+        match self {
+            Self::Index(index) => {
+                let distance = usize::try_from(index.unsigned_abs()).unwrap_or(usize::MAX);
+                let is_there = (1..=last).contains(&distance);
+                (!is_there).then(|| {
+                    let title = format!("there is no layer {index} to train from");
+                    let help = format!(
+                        "an index is from 1 to {last}, or from -{last} to -1, counted from the end"
+                    );
+                    let label = if *index == 0 {
+                        "layer 0 is the input"
+                    } else {
+                        "the backbone has no such layer"
+                    };
+                    (title, label, help)
+                })
+            }
+            Self::Name(name) => (!trainable.contains(name)).then(|| {
+                let title = format!("there is no layer `{name}` to train from");
+                let help = match (
+                    nearest(name, trainable.iter().map(String::as_str)),
+                    trainable,
+                ) {
+                    (Some(near), _) => format!("did you mean {near:?}?"),
+                    (None, [first, .., last]) => {
+                        format!("layers are named as in Keras, from {first:?} to {last:?}")
+                    }
+                    (None, _) => "the model has none".to_owned(),
+                };
+                (title, "the backbone has no such layer", help)
+            }),
         }
     }
 }

@@ -1,7 +1,7 @@
 //! The three splits, and how a source is cut.
 
 use super::dataset::{DatasetFile, SEED};
-use super::syntax::{Decode, Located, Node, Problem, Problems, Reader, Rule};
+use super::syntax::{Decode, Located, Node, Problem, Problems, Reader, Rule, Sources};
 
 const BATCHES: Rule<u32> = Rule {
     must_be: "a number of whole batches, at least 1",
@@ -112,22 +112,24 @@ impl Decode for CutFile {
     fn decode(node: &Node, problems: &mut Problems) -> Option<Self> {
         let names = SplitName::ALL.map(|split| (split.word(), split));
         let mut table = Reader::new(node, problems)?;
+        let from = table.required_word("from", &names);
+        let amount = table.kind(&[
+            ("batches", |node, problems| {
+                let number = BATCHES.read("`batches`", node, problems)?;
+                Some(number.map(Amount::Batches))
+            }),
+            ("count", |node, problems| {
+                let number = COUNT.read("`count`", node, problems)?;
+                Some(number.map(Amount::Count))
+            }),
+            ("fraction", |node, problems| {
+                let number = FRACTION.read("`fraction`", node, problems)?;
+                Some(number.map(Amount::Fraction))
+            }),
+        ]);
         let cut = Self {
-            from: table.required_word("from", &names),
-            amount: table.kind(&[
-                ("batches", |node, problems| {
-                    let number = BATCHES.read("`batches`", node, problems)?;
-                    Some(Amount::Batches(number.value))
-                }),
-                ("count", |node, problems| {
-                    let number = COUNT.read("`count`", node, problems)?;
-                    Some(Amount::Count(number.value))
-                }),
-                ("fraction", |node, problems| {
-                    let number = FRACTION.read("`fraction`", node, problems)?;
-                    Some(Amount::Fraction(number.value))
-                }),
-            ]),
+            from,
+            amount: amount.map(|amount| amount.value),
         };
         table.finish();
         Some(cut)
@@ -144,7 +146,12 @@ impl SplitFile {
     }
 
     /// Checks that every split has files, and from one place only.
-    pub(super) fn check(&self, dataset: &Located<DatasetFile>, problems: &mut Problems) {
+    pub(super) fn check(
+        &self,
+        dataset: &Located<DatasetFile>,
+        sources: &Sources,
+        problems: &mut Problems,
+    ) {
         for split in [SplitName::Validation, SplitName::Test] {
             let word = split.word();
             let own = dataset.value.source(split);
@@ -172,32 +179,37 @@ impl SplitFile {
                 (None, Some(cut)) => check_source(split, &cut.value, &dataset.value, problems),
             }
         }
-        self.check_remains(problems);
+        self.check_remains(sources, problems);
     }
 
     /// Two cuts of one source must leave something of it.
-    fn check_remains(&self, problems: &mut Problems) {
+    fn check_remains(&self, sources: &Sources, problems: &mut Problems) {
         let (Some(validation), Some(test)) = (&self.validation, &self.test) else {
             return;
         };
         let from = |cut: &CutFile| cut.from.as_ref().map(|from| from.value);
-        let fraction = |cut: &CutFile| match cut.amount.as_ref()?.value {
-            Amount::Fraction(fraction) => Some(fraction),
-            Amount::Batches(_) | Amount::Count(_) => None,
+        let fraction = |cut: &CutFile| {
+            let amount = cut.amount.as_ref()?;
+            match amount.value {
+                Amount::Fraction(fraction) => Some((amount.place, fraction)),
+                Amount::Batches(_) | Amount::Count(_) => None,
+            }
         };
         let fractions = (fraction(&validation.value), fraction(&test.value));
         if let (Some(first), Some(second)) = fractions
             && from(&validation.value) == from(&test.value)
-            && first + second >= 1.0
+            && first.1 + second.1 >= 1.0
         {
-            problems.add(
-                Problem::new(
-                    test.place,
-                    "the cuts leave nothing of their source",
-                    format!("takes {second}"),
-                )
-                .other(validation.place, format!("takes {first}")),
-            );
+            // What was laid over the rest decides: an argument over a file.
+            let (last, other) = if sources.is_laid_over(first.0, second.0) {
+                (first, second)
+            } else {
+                (second, first)
+            };
+            let label = |fraction: f64| format!("takes {fraction}");
+            let title = "the cuts leave nothing of their source";
+            let problem = Problem::new(last.0, title, label(last.1));
+            problems.add(problem.other(other.0, label(other.1)));
         }
     }
 

@@ -12,6 +12,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
 
+use goldrun::model::layer_names;
 use goldrun::recipe::{self, Loaded, Request};
 
 use crate::support::Project;
@@ -113,11 +114,12 @@ struct Examples(Project);
 
 impl Examples {
     fn load(&self, recipe: &str) -> Result<Loaded, recipe::Error> {
-        recipe::load(&Request {
+        let request = Request {
             root: self.0.path(""),
             recipe: recipe.to_owned(),
             ..Request::default()
-        })
+        };
+        recipe::load(&request, layer_names)
     }
 
     /// Tries one example; an error says why it does not hold.
@@ -234,13 +236,12 @@ fn known_keys(project: &Project, way: &Way) -> Option<Vec<String>> {
             Step::Named => format!("{key} = {{ any = {{ {inner} }} }}"),
         });
     project.write("recipes/probe.toml", &text);
-    let error = recipe::load(&Request {
+    let request = Request {
         root: project.path(""),
         recipe: "probe".to_owned(),
         ..Request::default()
-    })
-    .unwrap_err()
-    .to_string();
+    };
+    let error = recipe::load(&request, layer_names).unwrap_err().to_string();
     let (_, after) = error.split_once(&format!("unknown key `{UNKNOWN}`"))?;
     let (_, list) = after
         .split_once("known keys: ")

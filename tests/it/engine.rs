@@ -229,7 +229,7 @@ fn features_loss_and_gradients_are_those_of_candle() {
 /// Keras' update rules in f64, one element at a time: nothing of the kernels.
 struct Rule {
     optimizer: Optimizer,
-    step: i32,
+    step: u32,
     /// Two moments of each element, by the tensor's place.
     states: HashMap<usize, Vec<[f64; 2]>>,
 }
@@ -246,7 +246,7 @@ impl Rule {
 }
 
 /// What the rule adds to an element at a step, counted from 1.
-fn change(optimizer: &Optimizer, step: i32, g: f64, [first, second]: &mut [f64; 2]) -> f64 {
+fn change(optimizer: &Optimizer, step: u32, g: f64, [first, second]: &mut [f64; 2]) -> f64 {
     match *optimizer {
         Optimizer::Sgd {
             learning_rate,
@@ -268,8 +268,8 @@ fn change(optimizer: &Optimizer, step: i32, g: f64, [first, second]: &mut [f64; 
         } => {
             *first = beta_1 * *first + (1.0 - beta_1) * g;
             *second = beta_2 * *second + (1.0 - beta_2) * g * g;
-            let mean = *first / (1.0 - beta_1.powi(step));
-            let bias = (1.0 - beta_2.powi(step)).sqrt();
+            let rest = |beta: f64| 1.0 - (0..step).map(|_| beta).product::<f64>();
+            let (mean, bias) = (*first / rest(beta_1), rest(beta_2).sqrt());
             -learning_rate * bias * mean / (second.sqrt() + epsilon)
         }
         Optimizer::RmsProp {

@@ -2,6 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
+use goldrun::model::layer_names;
 use goldrun::recipe::{self, Error, Loaded, Request};
 
 mod fingerprint;
@@ -42,12 +43,13 @@ impl Project {
     }
 
     fn load(&self, name: &str, set: &[&str]) -> Result<Loaded, Error> {
-        recipe::load(&Request {
+        let request = Request {
             root: self.root(),
             recipe: name.to_owned(),
             set: set.iter().map(|&argument| argument.to_owned()).collect(),
             seed: None,
-        })
+        };
+        recipe::load(&request, layer_names)
     }
 
     /// The recipe, which is right.
@@ -150,6 +152,35 @@ fn arguments_are_shown_where_they_are_wrong() {
 }
 
 #[test]
+fn a_layer_that_is_not_there_is_shown_with_all_other_problems() {
+    let set = [
+        "phase.0.train.from=block_99",
+        "phase.1.train.from=-154",
+        "input.batch_size=0",
+        "model.mobilenet_v2.weights=",
+    ];
+    insta::assert_snapshot!(Project::new().bad("good", &set));
+    let project = Project::new();
+    assert!(project.load("good", &["phase.1.train.from=-153"]).is_ok());
+    assert!(project.load("good", &["phase.1.train.from=0"]).is_err());
+    assert!(project.load("good", &["phase.1.train.from=Conv1"]).is_ok());
+}
+
+#[test]
+fn what_does_not_go_together_is_shown_in_the_argument_that_decides() {
+    let project = Project::new();
+    let good = fs_err::read_to_string(project.path("good")).unwrap();
+    let good = good.replace("validation = \"photos/validation\"\n", "").replace(
+        "[split.test]\nfrom     = \"validation\"\n",
+        "[split.validation]\nfrom = \"train\"\nfraction = 0.3\n\n[split.test]\nfrom = \"train\"\n",
+    );
+    project.write("good", good);
+    project.good("good", &[]);
+    insta::assert_snapshot!(project.bad("good", &["split.test.fraction=0.9"]));
+    insta::assert_snapshot!(project.bad("good", &["split.validation.fraction=0.8"]));
+}
+
+#[test]
 fn a_name_that_is_not_there_comes_with_those_that_are() {
     insta::assert_snapshot!(Project::new().bad("tutoral", &[]));
     insta::assert_snapshot!(Project::new().bad("mnist", &[]));
@@ -181,9 +212,9 @@ fn a_seed_that_toml_cannot_hold_is_refused() {
         set: Vec::new(),
         seed: Some(1 << 63),
     };
-    insta::assert_snapshot!(recipe::load(&request).unwrap_err());
+    insta::assert_snapshot!(recipe::load(&request, layer_names).unwrap_err());
     request.seed = Some((1 << 63) - 1);
-    let recipe = recipe::load(&request).unwrap().recipe;
+    let recipe = recipe::load(&request, layer_names).unwrap().recipe;
     assert_eq!((recipe.seed, recipe.split.seed), ((1 << 63) - 1, 11));
     assert!(recipe.overridden);
 }
@@ -209,7 +240,7 @@ fn every_recipe_of_the_repository_loads() {
             recipe: path.display().to_string(),
             ..Request::default()
         };
-        let loaded = recipe::load(&request).unwrap_or_else(|error| panic!("{error}"));
+        let loaded = recipe::load(&request, layer_names).unwrap_or_else(|error| panic!("{error}"));
         assert_eq!(loaded.path.as_deref(), Some(path.as_path()));
         assert!(!loaded.recipe.overridden);
         assert!(
@@ -249,8 +280,8 @@ fn the_shipped_recipes_are_those_of_the_repository() {
             recipe: name.to_owned(),
             ..Request::default()
         };
-        let shipped = recipe::load(&request(elsewhere.path())).unwrap();
-        let local = recipe::load(&request(repository())).unwrap();
+        let shipped = recipe::load(&request(elsewhere.path()), layer_names).unwrap();
+        let local = recipe::load(&request(repository()), layer_names).unwrap();
         assert_eq!(shipped.path, None);
         assert_eq!(local.path, Some(folder.join(format!("{name}.toml"))));
         assert_eq!(shipped.text, local.text);

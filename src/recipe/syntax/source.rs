@@ -33,6 +33,22 @@ impl Sources {
         self.0.len() - 1
     }
 
+    /// True if what stands at `one` was laid over what stands at `other`: an argument over those before it
+    /// and over files, a file over the one that it extends; in one text, what comes later.
+    pub(crate) fn is_laid_over(&self, one: Place, other: Place) -> bool {
+        let rank = |place: Place| {
+            let is_argument = self.get(place.source).name.starts_with("--");
+            // Files are read from the one asked for down to the last that is extended.
+            let files_below = if is_argument {
+                0
+            } else {
+                self.0.len() - place.source
+            };
+            (is_argument, files_below, place)
+        };
+        rank(one) > rank(other)
+    }
+
     /// The text of a place. Places are made with a number that [`Sources::add`] gave.
     pub(crate) fn get(&self, source: usize) -> &SourceText {
         &self.0[source]

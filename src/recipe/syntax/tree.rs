@@ -17,6 +17,16 @@ pub(crate) struct Located<T> {
     pub(crate) place: Place,
 }
 
+impl<T> Located<T> {
+    /// What is made of it, at the same place.
+    pub(crate) fn map<U>(self, made: impl FnOnce(T) -> U) -> Located<U> {
+        Located {
+            value: made(self.value),
+            place: self.place,
+        }
+    }
+}
+
 /// A value of the tree.
 #[derive(Clone, Debug)]
 pub(crate) struct Node {

@@ -342,7 +342,9 @@ fn the_training_seed_moves_no_split() {
             set: Vec::new(),
             seed: Some(seed),
         };
-        goldrun::recipe::load(&request).unwrap().recipe
+        goldrun::recipe::load(&request, goldrun::model::layer_names)
+            .unwrap()
+            .recipe
     };
     let (written, other) = (load(123), load(124));
     assert_eq!(other.seed, 124);
