@@ -7,29 +7,31 @@ use super::inputs::Inputs;
 use crate::kernels::Level;
 use crate::record::{MadeValue, made};
 
-/// Seconds of each part of a run.
+/// Time of each stage of a run, and the highest use of memory until its end.
 pub(super) struct Clock {
     lap: Instant,
-    laps: Vec<(&'static str, f64)>,
+    made: Vec<(String, MadeValue)>,
 }
 
 impl Clock {
     pub fn start() -> Self {
         Self {
             lap: Instant::now(),
-            laps: vec![],
+            made: vec![],
         }
     }
 
-    pub fn lap(&mut self, name: &'static str) {
-        self.laps.push((name, self.lap.elapsed().as_secs_f64()));
+    pub fn lap(&mut self, stage: &str) {
+        let seconds = self.lap.elapsed().as_secs_f64();
+        self.made
+            .push((format!("seconds_{stage}"), MadeValue::Number(seconds)));
+        let peak = peak_mib().map(|mib| (format!("peak_mib_{stage}"), MadeValue::Integer(mib)));
+        self.made.extend(peak);
         self.lap = Instant::now();
     }
 
-    pub fn made(self) -> impl Iterator<Item = (String, MadeValue)> {
-        self.laps
-            .into_iter()
-            .map(|(name, seconds)| (format!("seconds_{name}"), MadeValue::Number(seconds)))
+    pub fn made(self) -> Vec<(String, MadeValue)> {
+        self.made
     }
 }
 
@@ -56,19 +58,19 @@ pub(super) fn of(request: &Request, level: Level, inputs: &Inputs<'_>) -> Vec<(S
     if let Some(cpu) = proc_line("/proc/cpuinfo", "model name") {
         made.push(text("cpu", &cpu));
     }
-    if let Some(peak) = proc_line("/proc/self/status", "VmHWM") {
-        let kibibytes: Option<u64> = peak
-            .split(' ')
-            .next()
-            .and_then(|number| number.parse().ok());
-        made.extend(kibibytes.map(|k| ("peak_mib".to_owned(), MadeValue::Integer(k / 1024))));
-    }
     for input in inputs.each() {
         if let Some(sha256) = &input.obtained.sha256 {
             made.push(text(&format!("sha256_{}", input.role), sha256));
         }
     }
     made
+}
+
+/// The most memory that this process has had so far, where the system tells.
+fn peak_mib() -> Option<u64> {
+    let peak = proc_line("/proc/self/status", "VmHWM")?;
+    let kibibytes: u64 = peak.split(' ').next()?.parse().ok()?;
+    Some(kibibytes / 1024)
 }
 
 /// What follows the colon of the first line with this key; none where there is no such file.
