@@ -23,7 +23,7 @@ pub enum Error {
         /// Its file.
         from: String,
         /// What does not fit.
-        source: model::weights::Error,
+        source: Box<model::weights::Error>,
     },
     /// Training failed.
     #[error(transparent)]

@@ -66,7 +66,7 @@ impl Input<'_> {
         model::weights::fit(network, file).map_err(|source| Error::Weights {
             role: self.role.to_owned(),
             from: self.obtained.location.to_string(),
-            source,
+            source: Box::new(source),
         })
     }
 }
