@@ -4,6 +4,7 @@ mod interrupt;
 mod machine;
 mod output;
 mod recipes;
+mod terminal;
 
 use crate::support::{Project, SMALL};
 

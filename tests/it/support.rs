@@ -53,10 +53,8 @@ pub const PHOTOS: &str = "cats_and_dogs_filtered.zip";
 /// Weights for the tutorial's network, from pictures of 224 pixels.
 pub const WEIGHTS: &str = "mobilenet_v2_weights_tf_dim_ordering_tf_kernels_1.0_224_no_top.h5";
 
-/// A real artifact; where it is not at hand the test says that it is skipped, past the harness, which keeps
-/// to itself what a test that passes prints.
+/// A real artifact; where it is not at hand the test says that it is skipped.
 pub fn artifact(test: &str, file: &str) -> Option<PathBuf> {
-    static SKIPPED: AtomicUsize = AtomicUsize::new(0);
     let folder = std::env::var_os("GOLDRUN_ARTIFACTS").map_or_else(
         || Path::new(env!("CARGO_MANIFEST_DIR")).join("../shared/artifacts"),
         PathBuf::from,
@@ -65,14 +63,16 @@ pub fn artifact(test: &str, file: &str) -> Option<PathBuf> {
     if path.is_file() {
         return Some(path);
     }
-    let number = 1 + SKIPPED.fetch_add(1, Ordering::Relaxed);
-    let mut stderr = std::io::stderr();
-    writeln!(
-        stderr,
-        "skipped: {test}: no {file} (skipped so far: {number})"
-    )
-    .unwrap();
+    skipped(test, &format!("no {file}"));
     None
+}
+
+/// Says that a test is skipped, past the harness, which keeps to itself what a test that passes prints.
+pub fn skipped(test: &str, why: &str) {
+    static SKIPPED: AtomicUsize = AtomicUsize::new(0);
+    let number = 1 + SKIPPED.fetch_add(1, Ordering::Relaxed);
+    let line = format!("skipped: {test}: {why} (skipped so far: {number})\n");
+    std::io::stderr().write_all(line.as_bytes()).unwrap();
 }
 
 /// A project.

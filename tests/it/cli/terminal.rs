@@ -1,0 +1,97 @@
+//! What a person at a terminal sees, through `script`, which gives a command a terminal of its own.
+
+use std::process::Command;
+use std::time::Duration;
+
+use fs_err as fs;
+
+use crate::server::{Answer, Server};
+use crate::support::{Project, SMALL, skipped};
+
+/// What a command shows on a terminal; none where there is no `script`.
+fn watched(test: &str, project: &Project, arguments: &[&str]) -> Option<String> {
+    let plain = project.command(arguments);
+    let mut words = vec![plain.get_program()];
+    words.extend(plain.get_args());
+    let line: Vec<String> = words
+        .into_iter()
+        .map(|word| format!("'{}'", word.to_str().unwrap()))
+        .collect();
+    let mut script = Command::new("script");
+    script
+        .args([
+            "--quiet",
+            "--return",
+            "--command",
+            &line.join(" "),
+            "/dev/null",
+        ])
+        .current_dir(project.path("."))
+        .env("TERM", "xterm");
+    for (name, value) in plain.get_envs() {
+        match value {
+            Some(value) => script.env(name, value),
+            None => script.env_remove(name),
+        };
+    }
+    let Ok(output) = script.output() else {
+        skipped(test, "no `script`");
+        return None;
+    };
+    let shown = String::from_utf8_lossy(&output.stdout).into_owned();
+    assert!(output.status.success(), "{shown}");
+    Some(shown)
+}
+
+#[track_caller]
+fn assert_shows(shown: &str, texts: &[&str]) {
+    for text in texts {
+        assert!(shown.contains(text), "no {text:?} in {shown}");
+    }
+}
+
+#[test]
+fn a_download_shows_bytes_rate_and_what_is_left() {
+    let project = Project::small();
+    let weights = fs::read(project.path("recipes/weights/quickstart.safetensors")).unwrap();
+    let size = weights.len();
+    let pause = Duration::from_millis(200);
+    let server = Server::answering(vec![Answer::whole(&weights).slow(size / 16, pause)]);
+    let remote = SMALL.replace("\"small\"", "\"remote\"").replace(
+        "path = \"weights/quickstart.safetensors\"",
+        &format!(
+            "urls = [\"{}\"]\nsize = {size}",
+            server.url("/weights.safetensors")
+        ),
+    );
+    project.write("recipes/remote.toml", &remote);
+    let test = "a_download_shows_bytes_rate_and_what_is_left";
+    let Some(shown) = watched(test, &project, &["fetch", "remote"]) else {
+        return;
+    };
+    assert_shows(
+        &shown,
+        &["downloading weights", " kB/1.67 MB  ", "kB/s  ", "s left"],
+    );
+    assert_shows(&shown, &["downloaded weights in "]);
+}
+
+#[test]
+#[ignore = "an epoch of seconds: just slow"]
+fn a_long_epoch_shows_its_steps() {
+    let project = Project::empty();
+    let mut arguments = vec!["run", "quickstart", "--threads", "1", "--simd", "scalar"];
+    for set in ["phase.0.epochs=1", "phase.1.epochs=1"] {
+        arguments.extend(["--set", set]);
+    }
+    let test = "a_long_epoch_shows_its_steps";
+    let Some(shown) = watched(test, &project, &arguments) else {
+        return;
+    };
+    assert_shows(
+        &shown,
+        &["epoch 2/2", "/47", "s left", "epoch 2/2  47/47  loss "],
+    );
+    let bars = shown.matches("/47  ").count();
+    assert!(bars > 5, "{bars} pictures of a bar in {shown}");
+}
