@@ -20,6 +20,7 @@ mod keras;
 mod kernels;
 mod layering;
 mod planted;
+mod quickstart;
 mod randomness;
 mod recipes;
 mod reproduce;
