@@ -1,6 +1,7 @@
 //! Ctrl-C.
 
-use std::process::{Child, ExitStatus, Stdio};
+use std::io::{BufRead as _, BufReader, Lines};
+use std::process::{Child, ChildStderr, ExitStatus, Stdio};
 use std::time::{Duration, Instant};
 
 use crate::support::Project;
@@ -9,20 +10,9 @@ use crate::support::Project;
 fn ctrl_c_ends_a_run_within_a_second_with_130() {
     let project = Project::pinned();
     let long = ["run", "small", "--set", "phase.0.epochs=10000"];
-    let mut child = project
-        .command(&long)
-        .stdout(Stdio::null())
-        .stderr(Stdio::piped())
-        .spawn()
-        .unwrap();
+    let mut child = spawn(&project, &long);
     // Until the first epoch has gone by, so that training goes on.
-    let mut lines = std::io::BufRead::lines(std::io::BufReader::new(child.stderr.take().unwrap()));
-    assert!(
-        lines
-            .by_ref()
-            .map_while(Result::ok)
-            .any(|line| line.starts_with("epoch 1/"))
-    );
+    let _lines = read_until(&mut child, "epoch 1/");
     let pressed = Instant::now();
     interrupt(child.id());
     let status = ended(&mut child);
@@ -40,19 +30,8 @@ fn ctrl_c_ends_a_run_within_a_second_with_130() {
 fn ctrl_c_ends_a_run_that_cannot_go_on() {
     let project = Project::pinned();
     let name = format!("phase.0.name=\"{}\"", "a".repeat(100_000));
-    let mut child = project
-        .command(&["check", "small", "--set", &name])
-        .stdout(Stdio::null())
-        .stderr(Stdio::piped())
-        .spawn()
-        .unwrap();
-    let mut lines = std::io::BufRead::lines(std::io::BufReader::new(child.stderr.take().unwrap()));
-    assert!(
-        lines
-            .by_ref()
-            .map_while(Result::ok)
-            .any(|line| line.starts_with("before training"))
-    );
+    let mut child = spawn(&project, &["check", "small", "--set", &name]);
+    let _lines = read_until(&mut child, "before training");
     std::thread::sleep(Duration::from_millis(300));
     assert_eq!(child.try_wait().unwrap(), None, "it waits for a reader");
     let pressed = Instant::now();
@@ -69,12 +48,7 @@ fn ctrl_c_ends_a_run_that_cannot_go_on() {
 fn a_second_ctrl_c_ends_it_at_once() {
     let project = Project::pinned();
     let name = format!("phase.0.name=\"{}\"", "a".repeat(100_000));
-    let mut child = project
-        .command(&["run", "small", "--set", &name])
-        .stdout(Stdio::null())
-        .stderr(Stdio::piped())
-        .spawn()
-        .unwrap();
+    let mut child = spawn(&project, &["run", "small", "--set", &name]);
     std::thread::sleep(Duration::from_millis(1500));
     assert_eq!(child.try_wait().unwrap(), None, "it waits for a reader");
     let pressed = Instant::now();
@@ -87,6 +61,21 @@ fn a_second_ctrl_c_ends_it_at_once() {
         "{:?}",
         pressed.elapsed()
     );
+}
+
+/// Starts goldrun in a project; what it says can be read.
+fn spawn(project: &Project, arguments: &[&str]) -> Child {
+    let mut command = project.command(arguments);
+    command.stdout(Stdio::null()).stderr(Stdio::piped());
+    command.spawn().unwrap()
+}
+
+/// Reads what a process says until a line starts so; gives the rest, unread. Dropping that closes it.
+fn read_until(child: &mut Child, start: &str) -> Lines<BufReader<ChildStderr>> {
+    let mut lines = BufReader::new(child.stderr.take().unwrap()).lines();
+    let mut said = lines.by_ref().map_while(Result::ok);
+    assert!(said.any(|line| line.starts_with(start)));
+    lines
 }
 
 /// Waits for the end of a process; one that does not end is a failure and not a test that hangs.
