@@ -91,13 +91,7 @@ unsafe fn forward_body<L: Lanes>(
                 y: y.as_mut_ptr(),
             };
             // SAFETY: the rows lie inside x and y, the panel's columns inside w and y.
-            unsafe {
-                if width > L::N {
-                    panel.rows::<L, 2>(first_row, end_row);
-                } else {
-                    panel.rows::<L, 1>(first_row, end_row);
-                }
-            }
+            unsafe { panel.rows_of_width::<L>(first_row, end_row) }
         }
         first_row = end_row;
     }
@@ -123,6 +117,41 @@ struct Panel {
 }
 
 impl Panel {
+    /// Whole vectors where all columns exist; of the last panel as few lanes as hold what is left.
+    #[inline(always)]
+    unsafe fn rows_of_width<L: Lanes>(&self, first_row: usize, end_row: usize) {
+        let has_half = L::Half::N > 1;
+        // SAFETY: the caller's contract; the parts lie side by side in the panel.
+        unsafe {
+            if has_half && self.width <= L::Half::N {
+                self.rows::<L::Half, 1>(first_row, end_row);
+            } else if self.width <= L::N {
+                self.rows::<L, 1>(first_row, end_row);
+            } else if has_half && self.width <= L::N + L::Half::N {
+                self.part(0, L::N).rows::<L, 1>(first_row, end_row);
+                self.part(L::N, self.width - L::N)
+                    .rows::<L::Half, 1>(first_row, end_row);
+            } else {
+                self.rows::<L, 2>(first_row, end_row);
+            }
+        }
+    }
+
+    /// `width` columns from the panel's column `from` on.
+    #[inline(always)]
+    unsafe fn part(&self, from: usize, width: usize) -> Self {
+        // SAFETY: the caller's contract.
+        unsafe {
+            Self {
+                column: self.column + from,
+                width,
+                w: self.w.add(from),
+                first: self.first.add(from),
+                ..*self
+            }
+        }
+    }
+
     #[inline(always)]
     unsafe fn rows<L: Lanes, const VECTORS: usize>(&self, first_row: usize, end_row: usize) {
         let mut row = first_row;
@@ -160,35 +189,89 @@ impl Panel {
                     }
                 }
             }
+            if self.width == VECTORS * L::N {
+                self.finish_tile(sums, row);
+            } else {
+                let mut values = [[[0.0; MOST_LANES]; VECTORS]; ROWS];
+                for (place, sum) in sums.iter().enumerate() {
+                    for (vector, value) in sum.iter().enumerate() {
+                        value.store(values[place][vector].as_mut_ptr());
+                    }
+                }
+                self.finish_part::<L, VECTORS, ROWS>(&values, row);
+            }
+        }
+    }
+
+    /// Finishes a tile whose columns all exist. Step by step over the whole tile, so that the sums stay in
+    /// registers and nothing is decided for each of them.
+    #[inline(always)]
+    unsafe fn finish_tile<L: Lanes, const VECTORS: usize, const ROWS: usize>(
+        &self,
+        mut sums: [[L; VECTORS]; ROWS],
+        row: usize,
+    ) {
+        let first = row * self.n + self.column;
+        // SAFETY: the tile's rows and columns lie inside y and what has its shape.
+        unsafe {
+            if let Some(addend) = self.addend {
+                for (place, sum) in sums.iter_mut().enumerate() {
+                    for (vector, value) in sum.iter_mut().enumerate() {
+                        let at = first + place * self.n + vector * L::N;
+                        *value = value.add(L::load(addend.add(at)));
+                    }
+                }
+            }
+            if self.relu6 {
+                // Nested, because the compiler unrolls that and no flattened loop.
+                for sum in &mut sums {
+                    for value in sum {
+                        *value = value.relu6();
+                    }
+                }
+            }
+            if let Some(mask) = self.mask {
+                for (place, sum) in sums.iter_mut().enumerate() {
+                    for (vector, value) in sum.iter_mut().enumerate() {
+                        let at = first + place * self.n + vector * L::N;
+                        *value = value.where_active(L::load(mask.add(at)));
+                    }
+                }
+            }
             for (place, sum) in sums.iter().enumerate() {
-                let offset = (row + place) * self.n + self.column;
-                for (vector, &value) in sum.iter().enumerate() {
-                    let left = self.width - vector * L::N;
-                    self.finish_up_to(value, left, offset + vector * L::N);
+                for (vector, value) in sum.iter().enumerate() {
+                    value.store(self.y.add(first + place * self.n + vector * L::N));
                 }
             }
         }
     }
 
-    /// Finishes the first `left` lanes.
+    /// Finishes a tile of the last panel, some of whose columns do not exist.
     #[inline(always)]
-    unsafe fn finish_up_to<L: Lanes>(&self, value: L, left: usize, offset: usize) {
-        // SAFETY: the caller's contract; no more lanes are used than exist.
+    unsafe fn finish_part<L: Lanes, const VECTORS: usize, const ROWS: usize>(
+        &self,
+        values: &[[[f32; MOST_LANES]; VECTORS]; ROWS],
+        row: usize,
+    ) {
+        // SAFETY: no more columns are used than exist.
         unsafe {
-            if left >= L::N {
-                self.finish(value, offset);
-                return;
-            }
-            let mut values = [0.0; MOST_LANES];
-            value.store(values.as_mut_ptr());
-            let mut lane = 0;
-            if L::Half::N <= left {
-                self.finish(L::Half::load(values.as_ptr()), offset);
-                lane = L::Half::N;
-            }
-            while lane < left {
-                self.finish(values[lane], offset + lane);
-                lane += 1;
+            for (place, values) in values.iter().enumerate() {
+                let offset = (row + place) * self.n + self.column;
+                for (vector, values) in values.iter().enumerate() {
+                    let left = self.width.saturating_sub(vector * L::N).min(L::N);
+                    let mut lane = 0;
+                    if left == L::N {
+                        self.finish(L::load(values.as_ptr()), offset + vector * L::N);
+                        lane = L::N;
+                    } else if left >= L::Half::N {
+                        self.finish(L::Half::load(values.as_ptr()), offset + vector * L::N);
+                        lane = L::Half::N;
+                    }
+                    while lane < left {
+                        self.finish(values[lane], offset + vector * L::N + lane);
+                        lane += 1;
+                    }
+                }
             }
         }
     }
