@@ -76,21 +76,53 @@ impl Shape {
 /// # Panics
 /// If lengths do not fit.
 pub fn forward(level: Level, shape: &Shape, x: &[f32], w: &[f32], bias: &[f32], y: &mut [f32]) {
+    forward_rows(level, shape, 0..shape.out_height, x, w, bias, y);
+}
+
+/// Rows `rows` of the output of [`forward`], in `y`.
+///
+/// # Panics
+/// If lengths do not fit.
+pub fn forward_rows(
+    level: Level,
+    shape: &Shape,
+    rows: Range<usize>,
+    x: &[f32],
+    w: &[f32],
+    bias: &[f32],
+    y: &mut [f32],
+) {
     shape.check();
     assert_eq!(x.len(), shape.input_len());
-    assert_eq!(y.len(), shape.output_len());
+    assert!(rows.end <= shape.out_height);
+    assert_eq!(y.len(), rows.len() * shape.out_width * shape.out_channels);
     assert_eq!(w.len(), TAPS * shape.out_channels);
     assert_eq!(bias.len(), shape.out_channels);
-    run_forward(level, shape, x, w, bias, y);
+    run_forward(level, shape, rows, x, w, bias, y);
 }
 
 lanes_at_level!(
-    fn run_forward(shape: &Shape, x: &[f32], w: &[f32], bias: &[f32], y: &mut [f32]) = forward_body
+    fn run_forward(
+        shape: &Shape,
+        rows: Range<usize>,
+        x: &[f32],
+        w: &[f32],
+        bias: &[f32],
+        y: &mut [f32],
+    ) = forward_body
 );
 
 #[inline(always)]
-unsafe fn forward_body<L: Lanes>(shape: &Shape, x: &[f32], w: &[f32], bias: &[f32], y: &mut [f32]) {
-    for row in 0..shape.out_height {
+unsafe fn forward_body<L: Lanes>(
+    shape: &Shape,
+    rows: Range<usize>,
+    x: &[f32],
+    w: &[f32],
+    bias: &[f32],
+    y: &mut [f32],
+) {
+    let lines = y.chunks_exact_mut(shape.out_width * shape.out_channels);
+    for (row, y) in rows.zip(lines) {
         // SAFETY: channels lie inside 0..n.
         unsafe {
             over_lanes!(
@@ -117,7 +149,7 @@ unsafe fn forward_row<L: Lanes>(
 ) {
     let n = shape.out_channels;
     let (rows, origin_y) = Shape::taps(row, shape.height);
-    // SAFETY: every tap that is used lies inside the picture, every output inside the row.
+    // SAFETY: every tap that is used lies inside the picture, every output inside its line.
     unsafe {
         let start = L::load(bias.as_ptr().add(channel));
         let mut column = 0;
@@ -149,7 +181,7 @@ unsafe fn forward_row<L: Lanes>(
                 }
             }
             for (pixel, sum) in sums[..count].iter().enumerate() {
-                let at = (row * shape.out_width + column + pixel) * n + channel;
+                let at = (column + pixel) * n + channel;
                 sum.relu6().store(y.as_mut_ptr().add(at));
             }
             column += count;

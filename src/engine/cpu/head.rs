@@ -40,7 +40,7 @@ pub(super) struct HeadPass {
     /// Pooled features after dropout.
     dropped: Vec<f32>,
     /// Gradient of the logits.
-    dlogits: Vec<f32>,
+    pub(super) dlogits: Vec<f32>,
 }
 
 impl Head {
@@ -96,9 +96,10 @@ impl Head {
         logits: &[f32],
         labels: &[u32],
         losses: &mut [f32],
-        dlogits: &mut [f32],
+        dlogits: &mut Vec<f32>,
     ) {
         let n = labels.len();
+        dlogits.resize(logits.len(), 0.0);
         if self.outputs == 1 {
             loss::binary(logits, labels, n, losses, dlogits);
         } else {
@@ -129,7 +130,6 @@ impl Head {
         pass.dropped.resize(pooled.len(), 0.0);
         dropout::apply(pooled, &pass.keep, self.scale(), &mut pass.dropped);
         self.logits(level, &pass.dropped, logits);
-        pass.dlogits.resize(logits.len(), 0.0);
         self.losses(logits, examples.labels, losses, &mut pass.dlogits);
 
         let slice_rows = slice_images(1);

@@ -1,5 +1,7 @@
 //! One fused operation with its parameters: raw, folded and packed, its gradients and optimizer state.
 
+use std::ops::Range;
+
 use rayon::prelude::*;
 
 use crate::engine::update::{State, Update};
@@ -124,37 +126,61 @@ impl Layer {
     /// Forward for whole images.
     pub(super) fn forward(&self, level: Level, x: &[f32], residual: Option<&[f32]>, y: &mut [f32]) {
         let operation = &self.operation;
-        match operation.kind {
+        if operation.kind == Convolution::Pointwise {
+            self.pointwise(level, x, residual, y);
+            return;
+        }
+        let images = x
+            .chunks_exact(operation.input_len())
+            .zip(y.chunks_exact_mut(operation.output_len()));
+        for (x, y) in images {
+            self.forward_rows(level, 0..operation.output_shape[0], x, None, y);
+        }
+    }
+
+    /// Forward for rows `rows` of the output of one image. For a pointwise convolution `x` and `residual`
+    /// are of the same rows; for a depthwise one `x` may be a ring (see [`depthwise::forward_rows`]).
+    pub(super) fn forward_rows(
+        &self,
+        level: Level,
+        rows: Range<usize>,
+        x: &[f32],
+        residual: Option<&[f32]>,
+        y: &mut [f32],
+    ) {
+        let (folded, bias) = (&self.folded, &self.bias);
+        match self.operation.kind {
             Convolution::First => {
                 let shape = self.first_shape();
-                for (x, y) in self.images(x, y) {
-                    first_convolution::forward(level, &shape, x, &self.folded, &self.bias, y);
-                }
+                first_convolution::forward_rows(level, &shape, rows, x, folded, bias, y);
             }
             Convolution::Depthwise { stride } => {
                 let shape = self.depthwise_shape(stride);
-                for (x, y) in self.images(x, y) {
-                    depthwise::forward(
-                        level,
-                        &shape,
-                        x,
-                        &self.folded,
-                        &self.bias,
-                        operation.relu6,
-                        y,
-                    );
-                }
+                let relu6 = self.operation.relu6;
+                depthwise::forward_rows(level, &shape, rows, x, folded, bias, relu6, y);
             }
-            Convolution::Pointwise => {
-                if let Some(packed) = &self.packed {
-                    let epilogue = Epilogue {
-                        addend: residual,
-                        relu6: operation.relu6,
-                        mask: None,
-                    };
-                    pointwise::forward(level, x, packed, Some(&self.bias), epilogue, y);
-                }
-            }
+            Convolution::Pointwise => self.pointwise(level, x, residual, y),
+        }
+    }
+
+    fn pointwise(&self, level: Level, x: &[f32], residual: Option<&[f32]>, y: &mut [f32]) {
+        if let Some(packed) = &self.packed {
+            let epilogue = Epilogue {
+                addend: residual,
+                relu6: self.operation.relu6,
+                mask: None,
+            };
+            pointwise::forward(level, x, packed, Some(&self.bias), epilogue, y);
+        }
+    }
+
+    /// Rows of the input that rows `rows` of the output read.
+    pub(super) fn rows_read_by(&self, rows: &Range<usize>) -> Range<usize> {
+        match self.operation.kind {
+            Convolution::Depthwise { stride } => self.depthwise_shape(stride).rows_read_by(rows),
+            Convolution::Pointwise => rows.clone(),
+            // The picture is there as a whole.
+            Convolution::First => 0..self.operation.input_shape[0],
         }
     }
 
@@ -337,15 +363,6 @@ impl Layer {
         self.training
             .iter()
             .flat_map(|training| [0, GAMMA, BETA].into_iter().zip(&training.states))
-    }
-
-    fn images<'a>(
-        &self,
-        x: &'a [f32],
-        y: &'a mut [f32],
-    ) -> impl Iterator<Item = (&'a [f32], &'a mut [f32])> {
-        x.chunks_exact(self.operation.input_len())
-            .zip(y.chunks_exact_mut(self.operation.output_len()))
     }
 
     fn first_shape(&self) -> first_convolution::Shape {

@@ -4,11 +4,13 @@
 //! change; the trained tail runs a batch at a time. Threads divide images, rows and channels, never a sum
 //! (docs/arithmetic.md), so their number cannot change a bit. Runs in the current rayon pool.
 
+mod border;
+mod chain;
 mod features;
-mod frozen;
 mod head;
 mod layer;
 mod network;
+mod stretch;
 mod tail;
 
 use std::collections::HashMap;

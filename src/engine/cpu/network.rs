@@ -1,8 +1,11 @@
 //! A network with its parameters on the CPU: the border of the frozen prefix, and steps on batches.
 
-use super::frozen::{Border, Frozen, backbone_outputs};
+use rayon::prelude::*;
+
+use super::border::Border;
 use super::head::{Examples, Head, HeadPass};
 use super::layer::Layer;
+use super::stretch::{Stretch, backbone_outputs};
 use super::tail::Tail;
 use crate::engine::update::Update;
 use crate::kernels::Level;
@@ -19,7 +22,9 @@ pub struct CpuNetwork {
     head: Head,
     picture_len: usize,
     batch: usize,
-    frozen: Frozen,
+    /// Below the first trained operation, and from it on where nothing is trained.
+    frozen: Stretch,
+    rest: Stretch,
     tail: Tail,
     update: Update,
     pass: HeadPass,
@@ -53,8 +58,9 @@ impl CpuNetwork {
             parameters.values(head_kernel + 1).to_vec(),
         );
         let picture_len = network.layers[0].shape.iter().product();
-        let frozen = Frozen::new(&operations, operations.len(), picture_len);
-        let tail = Tail::new(&operations, operations.len(), &frozen.border, batch);
+        let frozen = Stretch::new(&operations, 0..operations.len(), picture_len);
+        let rest = Stretch::new(&operations, operations.len()..operations.len(), picture_len);
+        let tail = Tail::new(&operations, operations.len(), &frozen.above, batch);
         Self {
             level,
             parameters,
@@ -63,6 +69,7 @@ impl CpuNetwork {
             picture_len,
             batch,
             frozen,
+            rest,
             tail,
             update: Update::none(),
             pass: HeadPass::default(),
@@ -90,14 +97,15 @@ impl CpuNetwork {
             .iter()
             .map(|layer| layer.operation.clone())
             .collect();
-        self.frozen = Frozen::new(&operations, first, self.picture_len);
-        self.tail = Tail::new(&operations, first, &self.frozen.border, self.batch);
+        self.frozen = Stretch::new(&operations, 0..first, self.picture_len);
+        self.rest = Stretch::new(&operations, first..operations.len(), self.picture_len);
+        self.tail = Tail::new(&operations, first, &self.frozen.above, self.batch);
         self.update = Update::new(optimizer);
     }
 
     /// Values that cross the border between the frozen prefix and the trained tail, for one image.
     pub fn border_len(&self) -> usize {
-        self.frozen.border.len()
+        self.frozen.above_len()
     }
 
     /// Runs one preprocessed picture (HWC, −1 to 1) through the frozen prefix: what crosses the border.
@@ -148,7 +156,7 @@ impl CpuNetwork {
             logits,
         );
         self.update.next_step();
-        if matches!(self.frozen.border, Border::Activations(_)) {
+        if matches!(self.frozen.above, Border::Activations(_)) {
             let dpooled = &mut self.dpooled[..used];
             self.head.input_gradient(self.level, &self.pass, dpooled);
             self.tail
@@ -168,11 +176,15 @@ impl CpuNetwork {
         losses: &mut [f32],
         logits: &mut [f32],
     ) {
-        self.pool(labels.len(), rows);
         let used = labels.len() * self.pooled.len() / self.batch;
+        let pooled = &mut self.pooled[..used];
+        pooled
+            .par_chunks_exact_mut(used / labels.len())
+            .zip(rows.par_chunks_exact(rows.len() / labels.len()))
+            .for_each(|(pooled, row)| self.rest.forward(self.level, &self.layers, row, pooled));
         self.head.logits(self.level, &self.pooled[..used], logits);
-        let mut dlogits = vec![0.0; logits.len()];
-        self.head.losses(logits, labels, losses, &mut dlogits);
+        self.head
+            .losses(logits, labels, losses, &mut self.pass.dlogits);
     }
 
     /// A copy of the parameters as they are.
@@ -240,7 +252,7 @@ impl CpuNetwork {
     fn pool(&mut self, images: usize, rows: &[f32]) {
         let used = images * self.pooled.len() / self.batch;
         let pooled = &mut self.pooled[..used];
-        match self.frozen.border {
+        match self.frozen.above {
             Border::Pooled(_) => pooled.copy_from_slice(rows),
             Border::Activations(_) => {
                 self.tail.set_inputs(rows);

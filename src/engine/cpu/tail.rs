@@ -2,7 +2,7 @@
 
 use rayon::prelude::*;
 
-use super::frozen::Border;
+use super::border::Border;
 use super::layer::Layer;
 use crate::engine::update::Update;
 use crate::kernels::{Level, pool};
@@ -52,7 +52,7 @@ impl Tail {
         }
     }
 
-    /// Takes a batch of rows of the border, as [`super::frozen::Frozen::forward`] writes them.
+    /// Takes a batch of rows of the border, as [`super::stretch::Stretch::forward`] writes them.
     pub(super) fn set_inputs(&mut self, rows: &[f32]) {
         let row: usize = self.inputs.iter().map(|(_, len, _)| len).sum();
         let mut offset = 0;

@@ -1,6 +1,7 @@
 //! The convolution itself.
 
 use std::array;
+use std::ops::Range;
 
 use super::super::Level;
 use super::super::dispatch::lanes_at_level;
@@ -21,42 +22,77 @@ pub fn forward(
     relu6: bool,
     y: &mut [f32],
 ) {
-    shape.check();
-    assert_eq!(x.len(), shape.input_len());
-    assert_eq!(y.len(), shape.output_len());
-    assert_eq!(w.len(), TAPS * shape.channels);
-    assert_eq!(bias.len(), shape.channels);
-    run_forward(level, shape, x, w, bias, relu6, y);
+    forward_rows(level, shape, 0..shape.out_height, x, w, bias, relu6, y);
 }
 
-lanes_at_level!(
-    fn run_forward(shape: &Shape, x: &[f32], w: &[f32], bias: &[f32], relu6: bool, y: &mut [f32]) =
-        forward_body
-);
-
-#[inline(always)]
-unsafe fn forward_body<L: Lanes>(
+/// Rows `rows` of the output of [`forward`], in `y`. `x` is the image, or the last of its rows in a ring:
+/// row `r` of the image at place `r` modulo the rows that `x` holds, among them all that are read.
+///
+/// # Panics
+/// If lengths do not fit, or `x` holds fewer rows than are read at once.
+pub fn forward_rows(
+    level: Level,
     shape: &Shape,
+    rows: Range<usize>,
     x: &[f32],
     w: &[f32],
     bias: &[f32],
     relu6: bool,
     y: &mut [f32],
 ) {
-    for row in 0..shape.out_height {
+    shape.check();
+    let held = x.len() / (shape.width * shape.channels);
+    assert_eq!(x.len(), held * shape.width * shape.channels);
+    assert!(held >= shape.rows_read_by(&rows).len(), "rows of the ring");
+    assert!(rows.end <= shape.out_height);
+    assert_eq!(y.len(), rows.len() * shape.out_width * shape.channels);
+    assert_eq!(w.len(), TAPS * shape.channels);
+    assert_eq!(bias.len(), shape.channels);
+    run_forward(level, shape, rows, held, x, w, bias, relu6, y);
+}
+
+lanes_at_level!(
+    fn run_forward(
+        shape: &Shape,
+        rows: Range<usize>,
+        held: usize,
+        x: &[f32],
+        w: &[f32],
+        bias: &[f32],
+        relu6: bool,
+        y: &mut [f32],
+    ) = forward_body
+);
+
+#[inline(always)]
+unsafe fn forward_body<L: Lanes>(
+    shape: &Shape,
+    rows: Range<usize>,
+    held: usize,
+    x: &[f32],
+    w: &[f32],
+    bias: &[f32],
+    relu6: bool,
+    y: &mut [f32],
+) {
+    let lines = y.chunks_exact_mut(shape.out_width * shape.channels);
+    for (row, y) in rows.zip(lines) {
+        let from = shape
+            .read_by(row, shape.height)
+            .map(|place| place.map(|place| &x[place % held * shape.width * shape.channels..]));
         // SAFETY: channels lie inside 0..c.
         unsafe {
             if shape.stride == 1 {
                 over_lanes!(
                     L,
                     0..shape.channels,
-                    line[1](row, shape, x, w, bias, relu6, y)
+                    line[1](shape, from, w, bias, relu6, y)
                 );
             } else {
                 over_lanes!(
                     L,
                     0..shape.channels,
-                    line[2](row, shape, x, w, bias, relu6, y)
+                    line[2](shape, from, w, bias, relu6, y)
                 );
             }
         }
@@ -78,25 +114,22 @@ struct Line<L> {
 #[inline(always)]
 unsafe fn line<L: Lanes, const STRIDE: usize>(
     channel: usize,
-    row: usize,
     shape: &Shape,
-    x: &[f32],
+    from: [Option<&[f32]>; SIDE],
     w: &[f32],
     bias: &[f32],
     relu6: bool,
     y: &mut [f32],
 ) {
     let c = shape.channels;
-    // SAFETY: every tap that is used lies inside the image, every output inside the line.
+    // SAFETY: every tap that is used lies inside its input line, every output inside the line.
     unsafe {
         let line = Line {
             kernel: array::from_fn(|tap| L::load(w.as_ptr().add(tap * c + channel))),
             start: L::load(bias.as_ptr().add(channel)),
             relu6,
-            from: shape
-                .read_by(row, shape.height)
-                .map(|place| place.map(|place| x.as_ptr().add(place * shape.width * c + channel))),
-            to: y.as_mut_ptr().add(row * shape.out_width * c + channel),
+            from: from.map(|line| line.map(|line| line.as_ptr().add(channel))),
+            to: y.as_mut_ptr().add(channel),
             step: c,
         };
         let interior = shape.interior(shape.width);

@@ -7,7 +7,7 @@ mod forward;
 mod input_gradient;
 mod weight_gradient;
 
-pub use forward::forward;
+pub use forward::{forward, forward_rows};
 pub use input_gradient::input_gradient;
 pub use weight_gradient::weight_gradient;
 
@@ -72,6 +72,16 @@ impl Shape {
     /// Values of its output.
     pub fn output_len(&self) -> usize {
         self.out_height * self.out_width * self.channels
+    }
+
+    /// Rows of the image that rows `rows` of the output read.
+    pub fn rows_read_by(&self, rows: &Range<usize>) -> Range<usize> {
+        if rows.is_empty() {
+            return 0..0;
+        }
+        let first = (rows.start * self.stride).saturating_sub(self.pad_before);
+        let end = (rows.end - 1) * self.stride + SIDE - self.pad_before;
+        first..end.min(self.height)
     }
 
     /// The kernels read and write through pointers computed from a shape: it must be one of Keras'.
