@@ -10,7 +10,9 @@ use std::time::{Duration, Instant};
 
 use goldrun::kernels::optimizer::RmsProp;
 use goldrun::kernels::pointwise::{Epilogue, PackedWeights};
-use goldrun::kernels::{Level, batch_norm, depthwise, first_convolution, pointwise, pool};
+use goldrun::kernels::{
+    Block, Level, Sum, batch_norm, depthwise, first_convolution, pointwise, pool,
+};
 
 /// A trial repeats its work for about so long.
 const TRIAL: Duration = Duration::from_millis(4);
@@ -131,11 +133,21 @@ impl Speed {
         self.print(
             &format!("weight gradient {rows} × {k} → {n}, slices of {slice}"),
             2 * rows * k * n,
-            || pointwise::weight_gradient(self.level, &x, &dz, k, n, slice, 0..k, &mut out),
+            || {
+                pointwise::weight_gradient(
+                    self.level,
+                    &x,
+                    &dz,
+                    k,
+                    slice,
+                    Sum::New,
+                    Block::whole(&mut out, n),
+                )
+            },
         );
         let mut sums = vec![0.0; n];
         self.print(&format!("bias gradient {rows} × {n}"), rows * n, || {
-            pointwise::bias_gradient(self.level, &dz, n, slice, &mut sums);
+            pointwise::bias_gradient(self.level, &dz, slice, Sum::New, Block::whole(&mut sums, n));
         });
     }
 
@@ -170,8 +182,8 @@ impl Speed {
                     &x,
                     &dz,
                     slice,
-                    0..c,
-                    &mut out,
+                    Sum::New,
+                    Block::whole(&mut out, c),
                 );
             },
         );
@@ -193,7 +205,16 @@ impl Speed {
         let dz = values(shape.output_len());
         let mut out = vec![0.0; 27 * n];
         self.print("  its weight gradient", operations, || {
-            first_convolution::weight_gradient(self.level, &shape, 1, &x, &dz, 1, &mut out);
+            first_convolution::weight_gradient(
+                self.level,
+                &shape,
+                1,
+                &x,
+                &dz,
+                1,
+                Sum::New,
+                Block::whole(&mut out, n),
+            );
         });
     }
 

@@ -4,6 +4,7 @@
 use std::ops::Range;
 
 use super::Level;
+use super::block::{Block, Sum};
 use super::dispatch::lanes_at_level;
 use super::lanes::{Lanes, over_lanes};
 
@@ -189,8 +190,9 @@ unsafe fn forward_row<L: Lanes>(
     }
 }
 
-/// Gradient of the kernel over `images` pictures, `[27][n]`: per slice of whole images one chain from +0
-/// over output pixels in order (taps outside skipped), slices added in order.
+/// Gradient of the kernel over `images` pictures: per slice of whole images one chain from +0 over output
+/// pixels in order (taps outside skipped), slices added in order. `out` is of the matrix `[27][n]`, some
+/// channels of all of its rows.
 ///
 /// # Panics
 /// If lengths do not fit.
@@ -201,15 +203,19 @@ pub fn weight_gradient(
     x: &[f32],
     dz: &[f32],
     slice_images: usize,
-    out: &mut [f32],
+    sum: Sum,
+    mut out: Block<'_>,
 ) {
     shape.check();
     assert_eq!(x.len(), images * shape.input_len());
     assert_eq!(dz.len(), images * shape.output_len());
-    assert_eq!(out.len(), TAPS * shape.out_channels);
+    assert_eq!(out.rows(), 0..TAPS);
+    assert_eq!(out.stride(), shape.out_channels);
     assert!(slice_images > 0);
-    out.fill(0.0);
-    run_weight_gradient(level, shape, images, x, dz, slice_images, out);
+    if images == 0 && sum == Sum::New {
+        out.clear();
+    }
+    run_weight_gradient(level, shape, images, x, dz, slice_images, sum, &out);
 }
 
 lanes_at_level!(
@@ -219,7 +225,8 @@ lanes_at_level!(
         x: &[f32],
         dz: &[f32],
         slice_images: usize,
-        out: &mut [f32],
+        sum: Sum,
+        out: &Block<'_>,
     ) = weight_gradient_body
 );
 
@@ -230,22 +237,22 @@ unsafe fn weight_gradient_body<L: Lanes>(
     x: &[f32],
     dz: &[f32],
     slice_images: usize,
-    out: &mut [f32],
+    sum: Sum,
+    out: &Block<'_>,
 ) {
-    let mut image = 0;
-    while image < images {
+    for image in (0..images).step_by(slice_images) {
         let slice = image..images.min(image + slice_images);
+        let is_first = image == 0 && sum == Sum::New;
         for ky in 0..SIDE {
             // SAFETY: channels lie inside 0..n.
             unsafe {
                 over_lanes!(
                     L,
-                    0..shape.out_channels,
-                    weight_gradient_slice(ky, slice.clone(), shape, x, dz, out)
+                    out.columns(),
+                    weight_gradient_slice(ky, slice.clone(), shape, x, dz, is_first, out)
                 );
             }
         }
-        image += slice_images;
     }
 }
 
@@ -257,10 +264,10 @@ unsafe fn weight_gradient_slice<L: Lanes>(
     shape: &Shape,
     x: &[f32],
     dz: &[f32],
-    out: &mut [f32],
+    is_first: bool,
+    out: &Block<'_>,
 ) {
     let n = shape.out_channels;
-    let is_first = images.start == 0;
     // SAFETY: every tap that is used lies inside its picture.
     unsafe {
         let mut sums = [L::splat(0.0); SIDE * COLOURS];
@@ -287,9 +294,7 @@ unsafe fn weight_gradient_slice<L: Lanes>(
             }
         }
         for (tap, &sum) in sums.iter().enumerate() {
-            let at = out
-                .as_mut_ptr()
-                .add((ky * SIDE * COLOURS + tap) * n + channel);
+            let at = out.at(ky * SIDE * COLOURS + tap, channel);
             let total = if is_first { sum } else { L::load(at).add(sum) };
             total.store(at);
         }

@@ -10,6 +10,7 @@
 #![allow(clippy::needless_range_loop)]
 
 pub mod batch_norm;
+mod block;
 pub mod depthwise;
 mod dispatch;
 pub mod dropout;
@@ -27,4 +28,5 @@ pub mod preprocess;
 pub mod resize;
 pub mod rotate;
 
+pub use block::{Block, Sum};
 pub use level::Level;

@@ -1,8 +1,10 @@
 //! The head: dropout and a dense layer on pooled features, with its loss.
 
+use std::ops::Range;
+
 use crate::engine::update::{State, Update};
 use crate::kernels::pointwise::{self, Epilogue, PackedWeights};
-use crate::kernels::{Level, dropout, loss};
+use crate::kernels::{Block, Level, Sum, dropout, loss};
 use crate::model::operation::slice_images;
 use crate::random::{self, Stream};
 
@@ -40,7 +42,9 @@ pub(super) struct HeadPass {
     /// Pooled features after dropout.
     dropped: Vec<f32>,
     /// Gradient of the logits.
-    pub(super) dlogits: Vec<f32>,
+    dlogits: Vec<f32>,
+    /// Gradient of the pooled features before dropout, for a part of the batch.
+    ddropped: Vec<f32>,
 }
 
 impl Head {
@@ -90,16 +94,27 @@ impl Head {
         );
     }
 
-    /// Losses of logits, and the gradient of the batch's mean loss.
+    /// Losses of logits.
     pub(super) fn losses(
         &self,
         logits: &[f32],
         labels: &[u32],
         losses: &mut [f32],
-        dlogits: &mut Vec<f32>,
+        pass: &mut HeadPass,
     ) {
-        let n = labels.len();
-        dlogits.resize(logits.len(), 0.0);
+        pass.dlogits.resize(logits.len(), 0.0);
+        self.losses_of(logits, labels, labels.len(), losses, &mut pass.dlogits);
+    }
+
+    /// Losses of logits, and the gradient of the mean loss of a batch of `n`.
+    fn losses_of(
+        &self,
+        logits: &[f32],
+        labels: &[u32],
+        n: usize,
+        losses: &mut [f32],
+        dlogits: &mut [f32],
+    ) {
         if self.outputs == 1 {
             loss::binary(logits, labels, n, losses, dlogits);
         } else {
@@ -107,67 +122,93 @@ impl Head {
         }
     }
 
-    /// Forward with dropout and backward down to the weights' gradients.
-    pub(super) fn train(
-        &mut self,
+    /// Room for a step on a batch of `images` images.
+    pub(super) fn begin(&self, images: usize, pass: &mut HeadPass) {
+        pass.keep.resize(images * self.inputs, false);
+        pass.dropped.resize(images * self.inputs, 0.0);
+        pass.dlogits.resize(images * self.outputs, 0.0);
+    }
+
+    /// Forward with dropout for the images `part` of a batch, down to the gradients of the logits; `losses`
+    /// and `logits` are the batch's.
+    pub(super) fn forward(
+        &self,
         level: Level,
         pooled: &[f32],
+        part: Range<usize>,
         examples: &Examples<'_>,
         pass: &mut HeadPass,
         losses: &mut [f32],
         logits: &mut [f32],
     ) {
+        let inputs = part.start * self.inputs..part.end * self.inputs;
+        let outputs = part.start * self.outputs..part.end * self.outputs;
+        let keep = &mut pass.keep[inputs.clone()];
         let threshold = random::dropout_threshold(self.rate);
-        pass.keep.clear();
-        for &image in examples.indices {
-            for block in 0..self.inputs.div_ceil(4) {
+        for (keep, &image) in keep
+            .chunks_exact_mut(self.inputs)
+            .zip(&examples.indices[part.clone()])
+        {
+            for (block, keep) in keep.chunks_mut(4).enumerate() {
                 let words = examples.dropout.block(image, block as u32);
-                let left = (self.inputs - 4 * block).min(4);
-                pass.keep
-                    .extend(words[..left].iter().map(|word| word >> 8 >= threshold));
+                for (keep, word) in keep.iter_mut().zip(words) {
+                    *keep = word >> 8 >= threshold;
+                }
             }
         }
-        pass.dropped.resize(pooled.len(), 0.0);
-        dropout::apply(pooled, &pass.keep, self.scale(), &mut pass.dropped);
-        self.logits(level, &pass.dropped, logits);
-        self.losses(logits, examples.labels, losses, &mut pass.dlogits);
+        let dropped = &mut pass.dropped[inputs];
+        dropout::apply(pooled, keep, self.scale(), dropped);
+        let logits = &mut logits[outputs.clone()];
+        self.logits(level, dropped, logits);
+        self.losses_of(
+            logits,
+            &examples.labels[part.clone()],
+            examples.labels.len(),
+            &mut losses[part],
+            &mut pass.dlogits[outputs],
+        );
+    }
 
+    /// Gradient of the pooled features of the images `part` of a batch.
+    pub(super) fn input_gradient(
+        &self,
+        level: Level,
+        pass: &mut HeadPass,
+        part: Range<usize>,
+        dpooled: &mut [f32],
+    ) {
+        pass.ddropped.resize(dpooled.len(), 0.0);
+        pointwise::forward(
+            level,
+            &pass.dlogits[part.start * self.outputs..part.end * self.outputs],
+            &self.transposed,
+            None,
+            Epilogue::default(),
+            &mut pass.ddropped,
+        );
+        let keep = &pass.keep[part.start * self.inputs..part.end * self.inputs];
+        dropout::apply(&pass.ddropped, keep, self.scale(), dpooled);
+    }
+
+    /// Gradients of the weights over the whole batch, and one step of the optimizer.
+    pub(super) fn update(&mut self, level: Level, pass: &HeadPass, update: &Update) {
         let slice_rows = slice_images(1);
         pointwise::weight_gradient(
             level,
             &pass.dropped,
             &pass.dlogits,
             self.inputs,
-            self.outputs,
             slice_rows,
-            0..self.inputs,
-            &mut self.kernel_gradient,
+            Sum::New,
+            Block::whole(&mut self.kernel_gradient, self.outputs),
         );
         pointwise::bias_gradient(
             level,
             &pass.dlogits,
-            self.outputs,
             slice_rows,
-            &mut self.bias_gradient,
+            Sum::New,
+            Block::whole(&mut self.bias_gradient, self.outputs),
         );
-    }
-
-    /// Gradient of the pooled features of a batch, before [`Head::update`] changes the weights.
-    pub(super) fn input_gradient(&self, level: Level, pass: &HeadPass, dpooled: &mut [f32]) {
-        let mut dropped = vec![0.0; dpooled.len()];
-        pointwise::forward(
-            level,
-            &pass.dlogits,
-            &self.transposed,
-            None,
-            Epilogue::default(),
-            &mut dropped,
-        );
-        dropout::apply(&dropped, &pass.keep, self.scale(), dpooled);
-    }
-
-    /// Applies one step of the optimizer.
-    pub(super) fn update(&mut self, level: Level, update: &Update) {
         let [kernel, bias] = &mut self.states;
         update.apply(level, &mut self.kernel, &self.kernel_gradient, kernel);
         update.apply(level, &mut self.bias, &self.bias_gradient, bias);

@@ -2,16 +2,16 @@
 
 use std::ops::Range;
 
-use rayon::prelude::*;
-
 use crate::engine::update::{State, Update};
 use crate::kernels::pointwise::{Epilogue, PackedWeights};
-use crate::kernels::{Level, batch_norm, depthwise, first_convolution, pointwise};
+use crate::kernels::{Block, Level, Sum, batch_norm, depthwise, first_convolution, pointwise};
 use crate::model::Operation;
 use crate::model::operation::{
     BETA, Convolution, GAMMA, MOVING_MEAN, MOVING_VARIANCE, OPERATION_TENSORS,
 };
 
+/// Tasks per thread that a gradient is cut into.
+const TASKS_PER_THREAD: usize = 2;
 /// Rows of a pointwise kernel that one task of its gradient takes are a multiple of this: a register tile.
 const GRADIENT_TILE: usize = 12;
 /// Channels that one task of a depthwise gradient takes: the widest vector, twice.
@@ -37,8 +37,7 @@ struct Training {
     trained: [bool; OPERATION_TENSORS],
     /// The transposed folded kernel, where the gradient goes further down.
     transposed: Option<PackedWeights>,
-    /// Gradient of the folded kernel, then of the raw one.
-    folded_gradient: Vec<f32>,
+    /// Gradient of the raw kernel.
     gradient: Vec<f32>,
     gamma_gradient: Vec<f32>,
     bias_gradient: Vec<f32>,
@@ -109,10 +108,9 @@ impl Layer {
         self.training = Some(Training {
             trained: flags,
             transposed,
-            folded_gradient: vec![0.0; self.tensors[0].len()],
+            bias_gradient: vec![0.0; outputs],
             gradient: vec![0.0; self.tensors[0].len()],
             gamma_gradient: vec![0.0; outputs],
-            bias_gradient: vec![0.0; outputs],
             states: [0, GAMMA, BETA].map(|place| State::new(size(place))),
         });
         self.fold(level);
@@ -184,93 +182,98 @@ impl Layer {
         }
     }
 
-    /// Gradients of kernel and bias from the batch's inputs `x` and output gradients `dz`.
-    pub(super) fn accumulate(&mut self, level: Level, images: usize, x: &[f32], dz: &[f32]) {
-        let kind = self.operation.kind;
-        let outputs = self.operation.output_shape[2];
-        let slice_images = self.operation.slice_images();
-        let slice_rows = slice_images * self.operation.output_pixels();
-        let first_shape = self.first_shape();
-        let depthwise_shape = self.depthwise_shape(match kind {
-            Convolution::Depthwise { stride } => stride,
-            _ => 1,
-        });
-        let inputs = self.operation.input_shape[2];
-        let Some(training) = &mut self.training else {
-            return;
+    /// Values of the least part of the input that a task can work on: a pixel, where no other is looked at,
+    /// else an image.
+    pub(super) fn input_row(&self) -> usize {
+        match self.operation.kind {
+            Convolution::Pointwise => self.operation.input_shape[2],
+            _ => self.operation.input_len(),
+        }
+    }
+
+    /// Values of the output for [`Layer::input_row`].
+    pub(super) fn output_row(&self) -> usize {
+        match self.operation.kind {
+            Convolution::Pointwise => self.operation.output_shape[2],
+            _ => self.operation.output_len(),
+        }
+    }
+
+    /// Values of the gradients of kernel and bias together.
+    pub(super) fn sums_len(&self) -> usize {
+        self.tensors[0].len() + self.bias.len()
+    }
+
+    /// Gradients of the folded kernel, then of the bias, from inputs `x` and output gradients `dz` of whole
+    /// slices of images.
+    pub(super) fn accumulate(
+        &self,
+        level: Level,
+        images: usize,
+        x: &[f32],
+        dz: &[f32],
+        sum: Sum,
+        sums: &mut [f32],
+    ) {
+        let operation = &self.operation;
+        let [height, width, inputs] = operation.input_shape;
+        let outputs = operation.output_shape[2];
+        let slice_images = operation.slice_images();
+        let slice_rows = slice_images * operation.output_pixels();
+        let (kernel, bias) = sums.split_at_mut(self.tensors[0].len());
+        let of_bias = |bias: Block<'_>| {
+            pointwise::bias_gradient(level, dz, slice_rows, sum, bias);
         };
-        match kind {
+        match operation.kind {
             Convolution::First => {
-                first_convolution::weight_gradient(
-                    level,
-                    &first_shape,
-                    images,
-                    x,
-                    dz,
-                    slice_images,
-                    &mut training.folded_gradient,
-                );
-                pointwise::bias_gradient(
-                    level,
-                    dz,
-                    outputs,
-                    slice_rows,
-                    &mut training.bias_gradient,
-                );
+                let shape = first_convolution::Shape::keras(height, width, outputs);
+                let of_kernel = |out: Block<'_>| {
+                    first_convolution::weight_gradient(
+                        level,
+                        &shape,
+                        images,
+                        x,
+                        dz,
+                        slice_images,
+                        sum,
+                        out,
+                    );
+                };
+                in_column_tiles(Block::whole(kernel, outputs), CHANNEL_TILE, &of_kernel);
+                in_column_tiles(Block::whole(bias, outputs), CHANNEL_TILE, &of_bias);
             }
             Convolution::Pointwise => {
-                let tasks = 4 * rayon::current_num_threads();
-                let rows = inputs.div_ceil(tasks).next_multiple_of(GRADIENT_TILE);
-                training
-                    .folded_gradient
-                    .par_chunks_mut(rows * outputs)
-                    .enumerate()
-                    .for_each(|(task, out)| {
-                        let first = task * rows;
-                        let range = first..first + out.len() / outputs;
-                        pointwise::weight_gradient(
-                            level, x, dz, inputs, outputs, slice_rows, range, out,
-                        );
-                    });
-                pointwise::bias_gradient(
-                    level,
-                    dz,
-                    outputs,
-                    slice_rows,
-                    &mut training.bias_gradient,
-                );
-            }
-            Convolution::Depthwise { .. } => {
-                let parts: Vec<(usize, Vec<f32>)> = (0..outputs.div_ceil(CHANNEL_TILE))
-                    .into_par_iter()
-                    .map(|tile| {
-                        let first = tile * CHANNEL_TILE;
-                        let channels = first..(first + CHANNEL_TILE).min(outputs);
-                        let mut out = vec![0.0; 10 * channels.len()];
-                        depthwise::weight_gradient(
-                            level,
-                            &depthwise_shape,
-                            images,
-                            x,
-                            dz,
-                            slice_images,
-                            channels,
-                            &mut out,
-                        );
-                        (first, out)
-                    })
-                    .collect();
-                for (first, part) in parts {
-                    let width = part.len() / 10;
-                    for (tap, values) in part.chunks_exact(width).enumerate() {
-                        let target = if tap < 9 {
-                            &mut training.folded_gradient[tap * outputs + first..][..width]
-                        } else {
-                            &mut training.bias_gradient[first..][..width]
-                        };
-                        target.copy_from_slice(values);
-                    }
+                let tasks = TASKS_PER_THREAD * rayon::current_num_threads();
+                let of_kernel = |out: Block<'_>| {
+                    pointwise::weight_gradient(level, x, dz, inputs, slice_rows, sum, out);
+                };
+                // Along the longer side: a task then reads little of the larger of x and dz twice.
+                let kernel = Block::whole(kernel, outputs);
+                if outputs > inputs {
+                    let columns = outputs.div_ceil(tasks).next_multiple_of(CHANNEL_TILE);
+                    in_column_tiles(kernel, columns, &of_kernel);
+                } else {
+                    let rows = inputs.div_ceil(tasks).next_multiple_of(GRADIENT_TILE);
+                    in_row_tiles(kernel, rows, &of_kernel);
                 }
+                let columns = outputs.div_ceil(tasks).next_multiple_of(CHANNEL_TILE);
+                in_column_tiles(Block::whole(bias, outputs), columns, &of_bias);
+            }
+            Convolution::Depthwise { stride } => {
+                let shape = depthwise::Shape::keras(height, width, inputs, stride);
+                let both = |out: Block<'_>| {
+                    depthwise::weight_gradient(
+                        level,
+                        &shape,
+                        images,
+                        x,
+                        dz,
+                        slice_images,
+                        sum,
+                        out,
+                    );
+                };
+                in_column_tiles(Block::whole(sums, outputs), CHANNEL_TILE, &both);
             }
         }
     }
@@ -311,8 +314,9 @@ impl Layer {
         }
     }
 
-    /// Applies one step of the optimizer to what is trained and folds again.
-    pub(super) fn update(&mut self, level: Level, update: &Update) {
+    /// Applies one step of the optimizer to what is trained, with the gradients of [`Layer::accumulate`], and
+    /// folds again.
+    pub(super) fn update(&mut self, level: Level, update: &Update, sums: &[f32]) {
         let piece = match self.operation.kind {
             Convolution::Depthwise { .. } => 9,
             _ => GAMMA_PIECE,
@@ -320,11 +324,13 @@ impl Layer {
         let Some(training) = &mut self.training else {
             return;
         };
+        let (folded_gradient, bias_gradient) = sums.split_at(self.tensors[0].len());
+        training.bias_gradient.copy_from_slice(bias_gradient);
         batch_norm::gradients(
             level,
-            &training.folded_gradient,
+            folded_gradient,
             &self.tensors[0],
-            &training.bias_gradient,
+            bias_gradient,
             &self.tensors[MOVING_MEAN],
             &self.inverse,
             &self.tensors[GAMMA],
@@ -333,9 +339,9 @@ impl Layer {
             &mut training.gamma_gradient,
         );
         let gradients = [
-            (0, &training.gradient),
+            (0, training.gradient.as_slice()),
             (GAMMA, &training.gamma_gradient),
-            (BETA, &training.bias_gradient),
+            (BETA, bias_gradient),
         ];
         for ((place, gradient), state) in gradients.into_iter().zip(&mut training.states) {
             if training.trained[place] {
@@ -374,4 +380,32 @@ impl Layer {
         let [height, width, channels] = self.operation.input_shape;
         depthwise::Shape::keras(height, width, channels, stride)
     }
+}
+
+/// Works on a block in tiles of `rows` rows, side by side.
+fn in_row_tiles(block: Block<'_>, rows: usize, work: &(impl Fn(Block<'_>) + Sync)) {
+    let covered = block.rows();
+    let tiles = covered.len().div_ceil(rows);
+    if tiles <= 1 {
+        return work(block);
+    }
+    let (above, below) = block.split_rows(covered.start + tiles / 2 * rows);
+    rayon::join(
+        || in_row_tiles(above, rows, work),
+        || in_row_tiles(below, rows, work),
+    );
+}
+
+/// Works on a block in tiles of `columns` columns, side by side.
+fn in_column_tiles(block: Block<'_>, columns: usize, work: &(impl Fn(Block<'_>) + Sync)) {
+    let covered = block.columns();
+    let tiles = covered.len().div_ceil(columns);
+    if tiles <= 1 {
+        return work(block);
+    }
+    let (left, right) = block.split_columns(covered.start + tiles / 2 * columns);
+    rayon::join(
+        || in_column_tiles(left, columns, work),
+        || in_column_tiles(right, columns, work),
+    );
 }

@@ -8,7 +8,7 @@ use super::layer::Layer;
 use super::stretch::{Stretch, backbone_outputs};
 use super::tail::Tail;
 use crate::engine::update::Update;
-use crate::kernels::Level;
+use crate::kernels::{Level, Sum};
 use crate::model::operation::OPERATION_TENSORS;
 use crate::model::{Network, Parameters, Trained};
 use crate::recipe::Optimizer;
@@ -60,7 +60,7 @@ impl CpuNetwork {
         let picture_len = network.layers[0].shape.iter().product();
         let frozen = Stretch::new(&operations, 0..operations.len(), picture_len);
         let rest = Stretch::new(&operations, operations.len()..operations.len(), picture_len);
-        let tail = Tail::new(&operations, operations.len(), &frozen.above, batch);
+        let tail = Tail::new(&layers, operations.len(), &frozen.above, batch);
         Self {
             level,
             parameters,
@@ -99,7 +99,7 @@ impl CpuNetwork {
             .collect();
         self.frozen = Stretch::new(&operations, 0..first, self.picture_len);
         self.rest = Stretch::new(&operations, first..operations.len(), self.picture_len);
-        self.tail = Tail::new(&operations, first, &self.frozen.above, self.batch);
+        self.tail = Tail::new(&self.layers, first, &self.frozen.above, self.batch);
         self.update = Update::new(optimizer);
     }
 
@@ -145,24 +145,44 @@ impl CpuNetwork {
         logits: &mut [f32],
     ) {
         let images = examples.labels.len();
-        self.pool(images, rows);
-        let used = images * self.pooled.len() / self.batch;
-        self.head.train(
-            self.level,
-            &self.pooled[..used],
-            examples,
-            &mut self.pass,
-            losses,
-            logits,
-        );
+        let channels = self.pooled.len() / self.batch;
+        let level = self.level;
         self.update.next_step();
-        if matches!(self.frozen.above, Border::Activations(_)) {
-            let dpooled = &mut self.dpooled[..used];
-            self.head.input_gradient(self.level, &self.pass, dpooled);
-            self.tail
-                .backward(self.level, &mut self.layers, images, dpooled, &self.update);
+        self.head.begin(images, &mut self.pass);
+        match self.frozen.above {
+            Border::Pooled(_) => {
+                let batch = 0..images;
+                self.head
+                    .forward(level, rows, batch, examples, &mut self.pass, losses, logits);
+            }
+            Border::Activations(_) => {
+                let row = rows.len() / images;
+                let mut sum = Sum::New;
+                for part in self.tail.parts(images) {
+                    let pooled = &mut self.pooled[..part.len() * channels];
+                    self.tail
+                        .set_inputs(&rows[part.start * row..part.end * row]);
+                    self.tail.forward(level, &self.layers, part.len(), pooled);
+                    self.head.forward(
+                        level,
+                        pooled,
+                        part.clone(),
+                        examples,
+                        &mut self.pass,
+                        losses,
+                        logits,
+                    );
+                    let dpooled = &mut self.dpooled[..part.len() * channels];
+                    self.head
+                        .input_gradient(level, &mut self.pass, part.clone(), dpooled);
+                    self.tail
+                        .backward(level, &self.layers, part.len(), dpooled, sum);
+                    sum = Sum::Continued;
+                }
+                self.tail.update(level, &mut self.layers, &self.update);
+            }
         }
-        self.head.update(self.level, &self.update);
+        self.head.update(level, &self.pass, &self.update);
     }
 
     /// Losses and logits of images whose borders are `rows`.
@@ -183,8 +203,7 @@ impl CpuNetwork {
             .zip(rows.par_chunks_exact(rows.len() / labels.len()))
             .for_each(|(pooled, row)| self.rest.forward(self.level, &self.layers, row, pooled));
         self.head.logits(self.level, &self.pooled[..used], logits);
-        self.head
-            .losses(logits, labels, losses, &mut self.pass.dlogits);
+        self.head.losses(logits, labels, losses, &mut self.pass);
     }
 
     /// A copy of the parameters as they are.
@@ -246,18 +265,5 @@ impl CpuNetwork {
             gradients.push((name(head + place), values.to_vec()));
         }
         gradients
-    }
-
-    /// Pooled features of a batch.
-    fn pool(&mut self, images: usize, rows: &[f32]) {
-        let used = images * self.pooled.len() / self.batch;
-        let pooled = &mut self.pooled[..used];
-        match self.frozen.above {
-            Border::Pooled(_) => pooled.copy_from_slice(rows),
-            Border::Activations(_) => {
-                self.tail.set_inputs(rows);
-                self.tail.forward(self.level, &self.layers, images, pooled);
-            }
-        }
     }
 }

@@ -3,13 +3,14 @@
 use std::ops::Range;
 
 use super::super::Level;
+use super::super::block::{Block, Sum};
 use super::super::dispatch::lanes_at_level;
 use super::super::lanes::{Lanes, over_lanes};
 use super::{Overhang, PIXELS, SIDE, Shape, TAPS};
 
-/// Gradients of `channels` of the kernel and of the bias over `images` images: per slice of whole images one
-/// chain from +0 over output pixels in order (taps outside skipped), slices added in order.
-/// `out` is `[10][channels.len()]`: nine taps, then the bias.
+/// Gradients of the kernel and of the bias over `images` images: per slice of whole images one chain from +0
+/// over output pixels in order (taps outside skipped), slices added in order.
+/// `out` is of the matrix `[10][c]` (nine taps, then the bias), some channels of all of its rows.
 ///
 /// # Panics
 /// If lengths do not fit.
@@ -20,18 +21,19 @@ pub fn weight_gradient(
     x: &[f32],
     dz: &[f32],
     slice_images: usize,
-    channels: Range<usize>,
-    out: &mut [f32],
+    sum: Sum,
+    mut out: Block<'_>,
 ) {
     shape.check();
     assert_eq!(x.len(), images * shape.input_len());
     assert_eq!(dz.len(), images * shape.output_len());
-    assert_eq!(out.len(), (TAPS + 1) * channels.len());
-    assert!(channels.end <= shape.channels && slice_images > 0);
-    if images == 0 {
-        out.fill(0.0);
+    assert_eq!(out.rows(), 0..TAPS + 1);
+    assert_eq!(out.stride(), shape.channels);
+    assert!(slice_images > 0);
+    if images == 0 && sum == Sum::New {
+        out.clear();
     }
-    run_weight_gradient(level, shape, images, x, dz, slice_images, channels, out);
+    run_weight_gradient(level, shape, images, x, dz, slice_images, sum, &out);
 }
 
 lanes_at_level!(
@@ -41,8 +43,8 @@ lanes_at_level!(
         x: &[f32],
         dz: &[f32],
         slice_images: usize,
-        channels: Range<usize>,
-        out: &mut [f32],
+        sum: Sum,
+        out: &Block<'_>,
     ) = weight_gradient_body
 );
 
@@ -53,25 +55,26 @@ unsafe fn weight_gradient_body<L: Lanes>(
     x: &[f32],
     dz: &[f32],
     slice_images: usize,
-    channels: Range<usize>,
-    out: &mut [f32],
+    sum: Sum,
+    out: &Block<'_>,
 ) {
-    let (first, width) = (channels.start, channels.len());
+    let channels = out.columns();
     for image in (0..images).step_by(slice_images) {
         let slice = image..images.min(image + slice_images);
+        let is_first = image == 0 && sum == Sum::New;
         // SAFETY: channels lie inside 0..c.
         unsafe {
             if shape.stride == 1 {
                 over_lanes!(
                     L,
                     channels.clone(),
-                    slice_of_images[1](first, width, slice.clone(), shape, x, dz, out)
+                    slice_of_images[1](slice.clone(), shape, x, dz, is_first, out)
                 );
             } else {
                 over_lanes!(
                     L,
                     channels.clone(),
-                    slice_of_images[2](first, width, slice.clone(), shape, x, dz, out)
+                    slice_of_images[2](slice.clone(), shape, x, dz, is_first, out)
                 );
             }
         }
@@ -81,16 +84,14 @@ unsafe fn weight_gradient_body<L: Lanes>(
 #[inline(always)]
 unsafe fn slice_of_images<L: Lanes, const STRIDE: usize>(
     channel: usize,
-    first: usize,
-    width: usize,
     images: Range<usize>,
     shape: &Shape,
     x: &[f32],
     dz: &[f32],
-    out: &mut [f32],
+    is_first: bool,
+    out: &Block<'_>,
 ) {
     let c = shape.channels;
-    let is_first = images.start == 0;
     let interior = shape.interior(shape.width);
     // SAFETY: every tap that is used lies inside its image.
     unsafe {
@@ -128,7 +129,7 @@ unsafe fn slice_of_images<L: Lanes, const STRIDE: usize>(
             }
         }
         for (tap, &sum) in sums.taps.iter().chain([&sums.bias]).enumerate() {
-            let at = out.as_mut_ptr().add(tap * width + channel - first);
+            let at = out.at(tap, channel);
             let total = if is_first { sum } else { L::load(at).add(sum) };
             total.store(at);
         }

@@ -3,12 +3,13 @@
 use std::ops::Range;
 
 use super::super::Level;
+use super::super::block::{Block, Sum};
 use super::super::dispatch::lanes_at_level;
 use super::super::lanes::{Lanes, over_lanes};
 use super::{balanced, with_rows};
 
-/// Rows `inputs` of `x[rows][k]ᵀ · dz[rows][n]`: per slice of `slice_rows` rows one chain from +0, slices
-/// added in order. `out` is `[inputs.len()][n]`.
+/// A block of `x[rows][k]ᵀ · dz[rows][n]`: per slice of `slice_rows` rows one chain from +0, slices added in
+/// order. `out` is of the matrix `[k][n]`.
 ///
 /// # Panics
 /// If lengths do not fit.
@@ -17,20 +18,19 @@ pub fn weight_gradient(
     x: &[f32],
     dz: &[f32],
     k: usize,
-    n: usize,
     slice_rows: usize,
-    inputs: Range<usize>,
-    out: &mut [f32],
+    sum: Sum,
+    mut out: Block<'_>,
 ) {
+    let n = out.stride();
     let rows = dz.len() / n;
     assert_eq!(dz.len(), rows * n);
     assert_eq!(x.len(), rows * k);
-    assert!(inputs.end <= k && slice_rows > 0);
-    assert_eq!(out.len(), inputs.len() * n);
-    if rows == 0 {
-        out.fill(0.0);
+    assert!(out.rows().end <= k && slice_rows > 0);
+    if rows == 0 && sum == Sum::New {
+        out.clear();
     }
-    run_weight_gradient(level, rows, x, dz, k, n, slice_rows, inputs, out);
+    run_weight_gradient(level, rows, x, dz, k, slice_rows, sum, &out);
 }
 
 lanes_at_level!(
@@ -39,10 +39,9 @@ lanes_at_level!(
         x: &[f32],
         dz: &[f32],
         k: usize,
-        n: usize,
         slice_rows: usize,
-        inputs: Range<usize>,
-        out: &mut [f32],
+        sum: Sum,
+        out: &Block<'_>,
     ) = weight_gradient_body
 );
 
@@ -52,41 +51,39 @@ unsafe fn weight_gradient_body<L: Lanes>(
     x: &[f32],
     dz: &[f32],
     k: usize,
-    n: usize,
     slice_rows: usize,
-    inputs: Range<usize>,
-    out: &mut [f32],
+    sum: Sum,
+    out: &Block<'_>,
 ) {
-    if inputs.is_empty() {
-        return;
-    }
+    let n = out.stride();
     for first_row in (0..rows).step_by(slice_rows) {
         let slice = Slice {
             rows: slice_rows.min(rows - first_row),
             k,
             n,
-            x: x[first_row * k + inputs.start..].as_ptr(),
+            x: x[first_row * k..].as_ptr(),
             dz: dz[first_row * n..].as_ptr(),
-            out: out.as_mut_ptr(),
-            is_first: first_row == 0,
+            out: out.at(0, 0),
+            is_first: first_row == 0 && sum == Sum::New,
         };
-        let mut column = 0;
+        let (inputs, columns) = (out.rows(), out.columns());
+        let mut column = columns.start;
         // SAFETY: inputs and columns lie inside x, dz and out for all rows of the slice.
         unsafe {
-            while column + 2 * L::N <= n {
-                slice.panel::<L, 2>(inputs.len(), column);
+            while column + 2 * L::N <= columns.end {
+                slice.panel::<L, 2>(inputs.clone(), column);
                 column += 2 * L::N;
             }
-            if column + L::N <= n {
-                slice.panel::<L, 1>(inputs.len(), column);
+            if column + L::N <= columns.end {
+                slice.panel::<L, 1>(inputs.clone(), column);
                 column += L::N;
             }
-            while column + L::Half::N <= n {
-                slice.panel::<L::Half, 1>(inputs.len(), column);
+            while column + L::Half::N <= columns.end {
+                slice.panel::<L::Half, 1>(inputs.clone(), column);
                 column += L::Half::N;
             }
-            while column < n {
-                slice.panel::<f32, 1>(inputs.len(), column);
+            while column < columns.end {
+                slice.panel::<f32, 1>(inputs.clone(), column);
                 column += 1;
             }
         }
@@ -100,6 +97,7 @@ struct Slice {
     n: usize,
     x: *const f32,
     dz: *const f32,
+    /// First element of the matrix `[k][n]`.
     out: *mut f32,
     is_first: bool,
 }
@@ -111,10 +109,10 @@ const fn tile_inputs<L: Lanes>(vectors: usize) -> usize {
 
 impl Slice {
     #[inline(always)]
-    unsafe fn panel<L: Lanes, const VECTORS: usize>(&self, inputs: usize, column: usize) {
-        let mut input = 0;
-        while input < inputs {
-            let count = balanced(inputs - input, tile_inputs::<L>(VECTORS));
+    unsafe fn panel<L: Lanes, const VECTORS: usize>(&self, inputs: Range<usize>, column: usize) {
+        let mut input = inputs.start;
+        while input < inputs.end {
+            let count = balanced(inputs.end - input, tile_inputs::<L>(VECTORS));
             // SAFETY: the caller's contract.
             unsafe {
                 with_rows!(
@@ -170,44 +168,54 @@ impl Slice {
 }
 
 /// Sum of `dz[rows][n]` over rows: per slice a chain of additions from +0, slices added in order.
+/// `out` is of the matrix `[1][n]`.
 ///
 /// # Panics
 /// If lengths do not fit.
-pub fn bias_gradient(level: Level, dz: &[f32], n: usize, slice_rows: usize, out: &mut [f32]) {
-    assert_eq!(dz.len() % n, 0);
-    assert_eq!(out.len(), n);
+pub fn bias_gradient(level: Level, dz: &[f32], slice_rows: usize, sum: Sum, mut out: Block<'_>) {
+    assert_eq!(dz.len() % out.stride(), 0);
+    assert_eq!(out.rows(), 0..1);
     assert!(slice_rows > 0);
-    run_bias_gradient(level, dz, n, slice_rows, out);
+    if dz.is_empty() && sum == Sum::New {
+        out.clear();
+    }
+    run_bias_gradient(level, dz, slice_rows, sum, &out);
 }
 
 lanes_at_level!(
-    fn run_bias_gradient(dz: &[f32], n: usize, slice_rows: usize, out: &mut [f32]) =
+    fn run_bias_gradient(dz: &[f32], slice_rows: usize, sum: Sum, out: &Block<'_>) =
         bias_gradient_body
 );
 
 #[inline(always)]
-unsafe fn bias_gradient_body<L: Lanes>(dz: &[f32], n: usize, slice_rows: usize, out: &mut [f32]) {
+unsafe fn bias_gradient_body<L: Lanes>(dz: &[f32], slice_rows: usize, sum: Sum, out: &Block<'_>) {
     #[inline(always)]
     unsafe fn column<L: Lanes>(
         place: usize,
         dz: &[f32],
-        n: usize,
         slice_rows: usize,
-        out: &mut [f32],
+        sum: Sum,
+        out: &Block<'_>,
     ) {
+        let n = out.stride();
+        let to = out.at(0, place);
         // SAFETY: `place` and the lanes after it lie inside a row.
         unsafe {
-            let mut total = L::splat(0.0);
             for (number, slice) in dz.chunks(slice_rows * n).enumerate() {
-                let mut sum = L::splat(0.0);
+                let mut rows = L::splat(0.0);
                 for row in slice.chunks_exact(n) {
-                    sum = sum.add(L::load(row.as_ptr().add(place)));
+                    rows = rows.add(L::load(row.as_ptr().add(place)));
                 }
-                total = if number == 0 { sum } else { total.add(sum) };
+                let is_first = number == 0 && sum == Sum::New;
+                let total = if is_first {
+                    rows
+                } else {
+                    L::load(to).add(rows)
+                };
+                total.store(to);
             }
-            total.store(out.as_mut_ptr().add(place));
         }
     }
-    // SAFETY: places lie inside 0..n.
-    unsafe { over_lanes!(L, 0..n, column(dz, n, slice_rows, out)) }
+    // SAFETY: places lie inside the block.
+    unsafe { over_lanes!(L, out.columns(), column(dz, slice_rows, sum, out)) }
 }

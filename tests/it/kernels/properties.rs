@@ -2,7 +2,9 @@
 
 use goldrun::kernels::optimizer::{Adam, RmsProp, Sgd};
 use goldrun::kernels::pointwise::{Epilogue, PackedWeights};
-use goldrun::kernels::{Level, batch_norm, depthwise, dropout, first_convolution, pointwise, pool};
+use goldrun::kernels::{
+    Block, Level, Sum, batch_norm, depthwise, dropout, first_convolution, pointwise, pool,
+};
 use proptest::prelude::*;
 
 use super::Mode::{Activation, Signed};
@@ -66,7 +68,7 @@ proptest! {
 
     #[test]
     fn pointwise_weights(rows in 1_usize..60, k in channels(), n in channels(), slice in 1_usize..30, cut in 0_usize..112) {
-        weights_case(rows, k, n, slice, cut.min(k));
+        weights_case(rows, k, n, slice, [cut.min(k), cut.min(n)]);
     }
 
     #[test]
@@ -135,20 +137,40 @@ fn pointwise_case(rows: usize, k: usize, n: usize, epilogue: i32, seed: u64) {
     });
 }
 
-fn weights_case(rows: usize, k: usize, n: usize, slice: usize, cut: usize) {
+/// A number of whole slices near the half, at least one.
+fn halfway(rows: usize, slice: usize) -> usize {
+    (rows / 2).max(1).next_multiple_of(slice).min(rows)
+}
+
+/// All four corners of the matrix by tasks of their own, and the slices in two calls.
+fn weights_case(rows: usize, k: usize, n: usize, slice: usize, [cut_k, cut_n]: [usize; 2]) {
     let x = data(rows * k, 1, Signed);
     let dz = data(rows * n, 2, Signed);
+    let first = halfway(rows, slice);
+    let parts = [
+        (&x[..first * k], &dz[..first * n], Sum::New),
+        (&x[first * k..], &dz[first * n..], Sum::Continued),
+    ];
     let expected = definition::product_weights(&x, &dz, k, n, slice);
     check(&expected, |level| {
-        let mut parts = vec![f32::NAN; k * n];
-        let (low, high) = parts.split_at_mut(cut * n);
-        pointwise::weight_gradient(level, &x, &dz, k, n, slice, 0..cut, low);
-        pointwise::weight_gradient(level, &x, &dz, k, n, slice, cut..k, high);
-        parts
+        let mut matrix = vec![f32::NAN; k * n];
+        for (x, dz, sum) in parts {
+            let (above, below) = Block::whole(&mut matrix, n).split_rows(cut_k);
+            for half in [above, below] {
+                let (left, right) = half.split_columns(cut_n);
+                pointwise::weight_gradient(level, x, dz, k, slice, sum, left);
+                pointwise::weight_gradient(level, x, dz, k, slice, sum, right);
+            }
+        }
+        matrix
     });
     check(&definition::column_sums(&dz, n, slice), |level| {
         let mut sums = vec![f32::NAN; n];
-        pointwise::bias_gradient(level, &dz, n, slice, &mut sums);
+        for (_, dz, sum) in parts {
+            let (left, right) = Block::whole(&mut sums, n).split_columns(cut_n);
+            pointwise::bias_gradient(level, dz, slice, sum, left);
+            pointwise::bias_gradient(level, dz, slice, sum, right);
+        }
         sums
     });
 }
@@ -178,14 +200,13 @@ fn depthwise_case(geometry: Geometry, c: usize, images: usize, slice: usize, cut
     let expected = definition::depthwise_weights(geometry, c, &x, &dz, slice);
     check(&expected, |level| {
         let mut whole = vec![f32::NAN; 10 * c];
-        for channels in [0..cut, cut..c] {
-            let width = channels.len();
-            let mut part = vec![f32::NAN; 10 * width];
-            let range = channels.clone();
-            depthwise::weight_gradient(level, &shape, images, &x, &dz, slice, range, &mut part);
-            for tap in 0..10 {
-                let target = &mut whole[tap * c..][channels.clone()];
-                target.copy_from_slice(&part[tap * width..][..width]);
+        let first = halfway(images, slice);
+        for (range, sum) in [(0..first, Sum::New), (first..images, Sum::Continued)] {
+            let x = &x[range.start * shape.input_len()..range.end * shape.input_len()];
+            let dz = &dz[range.start * shape.output_len()..range.end * shape.output_len()];
+            let (left, right) = Block::whole(&mut whole, c).split_columns(cut);
+            for out in [left, right] {
+                depthwise::weight_gradient(level, &shape, range.len(), x, dz, slice, sum, out);
             }
         }
         whole
@@ -215,7 +236,8 @@ fn first_convolution_case(height: usize, width: usize, n: usize, images: usize, 
     let expected = definition::first_convolution_weights(geometry, n, &x, &dz, slice);
     check(&expected, |level| {
         let mut dw = vec![f32::NAN; 27 * n];
-        first_convolution::weight_gradient(level, &shape, images, &x, &dz, slice, &mut dw);
+        let out = Block::whole(&mut dw, n);
+        first_convolution::weight_gradient(level, &shape, images, &x, &dz, slice, Sum::New, out);
         dw
     });
 }
@@ -364,7 +386,7 @@ fn real_shapes() {
     pointwise_case(57, 576, 24, 5, 2);
     pointwise_case(25, 160, 320, 2, 3);
     pointwise_case(400, 16, 96, 2, 4);
-    weights_case(150, 24, 144, 50, 13);
+    weights_case(150, 24, 144, 50, [13, 48]);
     depthwise_case(
         Geometry {
             height: 20,

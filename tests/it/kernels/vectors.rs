@@ -2,7 +2,9 @@
 
 use goldrun::kernels::optimizer::{Adam, RmsProp, Sgd};
 use goldrun::kernels::pointwise::{Epilogue, PackedWeights};
-use goldrun::kernels::{Level, batch_norm, depthwise, elementary, loss, pointwise, pool};
+use goldrun::kernels::{
+    Block, Level, Sum, batch_norm, depthwise, elementary, loss, pointwise, pool,
+};
 
 use super::Mode::{Activation, Signed};
 use super::{bits, data, splitmix};
@@ -107,7 +109,8 @@ fn vectors_of_depthwise() {
             }
             let mut gradient = vec![0.0; 10 * c];
             let slice = 128_usize.div_ceil(shape.out_height * shape.out_width);
-            depthwise::weight_gradient(level, &shape, images, &x, &dz, slice, 0..c, &mut gradient);
+            let out = Block::whole(&mut gradient, c);
+            depthwise::weight_gradient(level, &shape, images, &x, &dz, slice, Sum::New, out);
             assert_eq!(
                 [hash(&[&y]), hash(&[&dx]), hash(&[&gradient])],
                 hashes,
@@ -124,7 +127,8 @@ fn vectors_of_weight_and_gamma_gradients() {
     let dz = data(images * pixels * n, 10, Signed);
     for level in Level::available() {
         let mut folded = vec![0.0; k * n];
-        pointwise::weight_gradient(level, &x, &dz, k, n, 6 * pixels, 0..k, &mut folded);
+        let out = Block::whole(&mut folded, n);
+        pointwise::weight_gradient(level, &x, &dz, k, 6 * pixels, Sum::New, out);
         assert_eq!(hash(&[&folded]), documented("pointwise dW'"), "{level:?}");
         let (mut dw, mut dgamma) = (vec![0.0; k * n], vec![0.0; n]);
         batch_norm::gradients(
@@ -295,7 +299,8 @@ fn signs_of_zero() {
         let (rows, k, n) = (55, 12, 8);
         let mut dw = vec![1.0; k * n];
         let (x, dz) = (vec![1e-30; rows * k], vec![-1e-30; rows * n]);
-        pointwise::weight_gradient(level, &x, &dz, k, n, 20, 0..k, &mut dw);
+        let out = Block::whole(&mut dw, n);
+        pointwise::weight_gradient(level, &x, &dz, k, 20, Sum::New, out);
         assert!(negative_zero(&dw), "weight gradient {level:?}");
 
         for stride in [1, 2] {
@@ -307,7 +312,8 @@ fn signs_of_zero() {
             let mut gradient = vec![1.0; 80];
             let x = vec![-1e-30; 3 * shape.input_len()];
             let dz = vec![1e-30; 3 * shape.output_len()];
-            depthwise::weight_gradient(level, &shape, 3, &x, &dz, 1, 0..8, &mut gradient);
+            let out = Block::whole(&mut gradient, 8);
+            depthwise::weight_gradient(level, &shape, 3, &x, &dz, 1, Sum::New, out);
             assert!(
                 negative_zero(&gradient[..72]),
                 "depthwise weights {level:?} {stride}"
