@@ -10,9 +10,7 @@ use std::time::{Duration, Instant};
 
 use goldrun::kernels::optimizer::RmsProp;
 use goldrun::kernels::pointwise::{Epilogue, PackedWeights};
-use goldrun::kernels::{
-    Block, Level, Sum, batch_norm, depthwise, first_convolution, pointwise, pool,
-};
+use goldrun::kernels::{Block, Level, Sum, depthwise, first_convolution, pointwise, pool};
 
 /// A trial repeats its work for about so long.
 const TRIAL: Duration = Duration::from_millis(4);
@@ -222,35 +220,7 @@ impl Speed {
     fn passes(&self) {
         let (k, c) = (320, 1280);
         let w = values(k * c);
-        let row = values(c);
-        let (mut folded, mut bias) = (vec![0.0; k * c], vec![0.0; c]);
-        self.print("fold 320 × 1280", k * c, || {
-            batch_norm::fold(
-                self.level,
-                &w,
-                &row,
-                &row,
-                &row,
-                &row,
-                &mut folded,
-                &mut bias,
-            );
-        });
-        let (mut dw, mut dgamma) = (vec![0.0; k * c], vec![0.0; c]);
-        self.print("gamma gradient 320 × 1280", 3 * k * c, || {
-            batch_norm::gradients(
-                self.level,
-                &w,
-                &w,
-                &row,
-                &row,
-                &row,
-                &row,
-                64,
-                &mut dw,
-                &mut dgamma,
-            );
-        });
+        let mut folded = vec![0.0; k * c];
         let mut weights = PackedWeights::new(self.level, k, c);
         self.print("pack 320 × 1280", k * c, || weights.pack(&w));
         let mut transposed = PackedWeights::new(self.level, c, k);

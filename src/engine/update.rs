@@ -1,5 +1,7 @@
 //! The optimizer of a phase: its rule with the constants of a step, and the state of a tensor.
 
+use std::ops::Range;
+
 use crate::kernels::Level;
 use crate::kernels::optimizer::{Adam, RmsProp, Sgd};
 use crate::recipe::Optimizer;
@@ -19,6 +21,22 @@ impl State {
         bad(&self.first).or_else(|| bad(&self.second))
     }
 
+    /// The state of all elements.
+    pub(in crate::engine) fn whole(&mut self) -> StatePart<'_> {
+        StatePart {
+            first: &mut self.first,
+            second: &mut self.second,
+        }
+    }
+
+    /// The state of some elements.
+    pub(in crate::engine) fn part(&mut self, elements: Range<usize>) -> StatePart<'_> {
+        StatePart {
+            first: &mut self.first[elements.clone()],
+            second: &mut self.second[elements],
+        }
+    }
+
     /// Fresh state for `len` elements.
     pub(in crate::engine) fn new(len: usize) -> Self {
         Self {
@@ -26,6 +44,12 @@ impl State {
             second: vec![0.0; len],
         }
     }
+}
+
+/// State of some elements of a tensor.
+pub(in crate::engine) struct StatePart<'a> {
+    first: &'a mut [f32],
+    second: &'a mut [f32],
 }
 
 /// The rule at the present step.
@@ -80,12 +104,13 @@ impl Update {
         level: Level,
         w: &mut [f32],
         g: &[f32],
-        state: &mut State,
+        state: StatePart<'_>,
     ) {
+        let StatePart { first, second } = state;
         match self {
-            Self::Adam(rule) => rule.update(level, w, g, &mut state.first, &mut state.second),
-            Self::RmsProp(rule) => rule.update(level, w, g, &mut state.second, &mut state.first),
-            Self::Sgd(rule) => rule.update(level, w, g, &mut state.first),
+            Self::Adam(rule) => rule.update(level, w, g, first, second),
+            Self::RmsProp(rule) => rule.update(level, w, g, second, first),
+            Self::Sgd(rule) => rule.update(level, w, g, first),
         }
     }
 }

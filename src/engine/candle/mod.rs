@@ -139,7 +139,7 @@ impl Engine for CandleEngine {
                 Rule::Ours(update, states) => {
                     update.next_step();
                     self.candle.update(&pass, |place, w, g| {
-                        update.apply(Level::detect(), w, g, &mut states[place]);
+                        update.apply(Level::detect(), w, g, states[place].whole());
                     })?;
                 }
             }

@@ -34,6 +34,14 @@ pub struct Examples<'a> {
     pub dropout: &'a Stream,
 }
 
+/// Where losses and logits of a batch go.
+pub(super) struct Outputs<'a> {
+    /// Of each image.
+    pub(super) losses: &'a mut [f32],
+    /// `[images][outputs]`.
+    pub(super) logits: &'a mut [f32],
+}
+
 /// What a training step of the head leaves behind, for a batch.
 #[derive(Default)]
 pub(super) struct HeadPass {
@@ -129,8 +137,7 @@ impl Head {
         pass.dlogits.resize(images * self.outputs, 0.0);
     }
 
-    /// Forward with dropout for the images `part` of a batch, down to the gradients of the logits; `losses`
-    /// and `logits` are the batch's.
+    /// Forward with dropout for the images `part` of a batch, down to the gradients of the logits.
     pub(super) fn forward(
         &self,
         level: Level,
@@ -138,8 +145,7 @@ impl Head {
         part: Range<usize>,
         examples: &Examples<'_>,
         pass: &mut HeadPass,
-        losses: &mut [f32],
-        logits: &mut [f32],
+        to: &mut Outputs<'_>,
     ) {
         let inputs = part.start * self.inputs..part.end * self.inputs;
         let outputs = part.start * self.outputs..part.end * self.outputs;
@@ -158,13 +164,13 @@ impl Head {
         }
         let dropped = &mut pass.dropped[inputs];
         dropout::apply(pooled, keep, self.scale(), dropped);
-        let logits = &mut logits[outputs.clone()];
+        let logits = &mut to.logits[outputs.clone()];
         self.logits(level, dropped, logits);
         self.losses_of(
             logits,
             &examples.labels[part.clone()],
             examples.labels.len(),
-            &mut losses[part],
+            &mut to.losses[part],
             &mut pass.dlogits[outputs],
         );
     }
@@ -210,8 +216,13 @@ impl Head {
             Block::whole(&mut self.bias_gradient, self.outputs),
         );
         let [kernel, bias] = &mut self.states;
-        update.apply(level, &mut self.kernel, &self.kernel_gradient, kernel);
-        update.apply(level, &mut self.bias, &self.bias_gradient, bias);
+        update.apply(
+            level,
+            &mut self.kernel,
+            &self.kernel_gradient,
+            kernel.whole(),
+        );
+        update.apply(level, &mut self.bias, &self.bias_gradient, bias.whole());
         self.pack();
     }
 

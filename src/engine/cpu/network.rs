@@ -3,7 +3,7 @@
 use rayon::prelude::*;
 
 use super::border::Border;
-use super::head::{Examples, Head, HeadPass};
+use super::head::{Examples, Head, HeadPass, Outputs};
 use super::layer::Layer;
 use super::stretch::{Stretch, backbone_outputs};
 use super::tail::Tail;
@@ -147,13 +147,14 @@ impl CpuNetwork {
         let images = examples.labels.len();
         let channels = self.pooled.len() / self.batch;
         let level = self.level;
+        let mut to = Outputs { losses, logits };
         self.update.next_step();
         self.head.begin(images, &mut self.pass);
         match self.frozen.above {
             Border::Pooled(_) => {
                 let batch = 0..images;
                 self.head
-                    .forward(level, rows, batch, examples, &mut self.pass, losses, logits);
+                    .forward(level, rows, batch, examples, &mut self.pass, &mut to);
             }
             Border::Activations(_) => {
                 let row = rows.len() / images;
@@ -169,8 +170,7 @@ impl CpuNetwork {
                         part.clone(),
                         examples,
                         &mut self.pass,
-                        losses,
-                        logits,
+                        &mut to,
                     );
                     let dpooled = &mut self.dpooled[..part.len() * channels];
                     self.head
@@ -249,16 +249,15 @@ impl CpuNetwork {
     /// Gradients of the last step by tensor name; what is frozen has none.
     pub fn gradients(&self) -> Vec<(String, Vec<f32>)> {
         let name = |place: usize| self.parameters.tensors[place].spec.name.clone();
-        let mut gradients: Vec<(String, Vec<f32>)> = self
-            .layers
+        let trained = &self.layers[self.frozen.above_place()..];
+        let mut gradients: Vec<(String, Vec<f32>)> = trained
             .iter()
-            .flat_map(|layer| {
+            .zip(self.tail.sums())
+            .flat_map(|(layer, sums)| {
                 let kernel = layer.operation.kernel;
-                layer
-                    .gradients()
-                    .map(move |(place, values)| (kernel + place, values))
+                let gradients = layer.gradients(self.level, sums).into_iter();
+                gradients.map(move |(place, values)| (name(kernel + place), values))
             })
-            .map(|(place, values)| (name(place), values.to_vec()))
             .collect();
         let head = self.layers.len() * OPERATION_TENSORS;
         for (place, values) in self.head.gradients().into_iter().enumerate() {

@@ -97,6 +97,11 @@ impl Stretch {
         self.return_arena(arena);
     }
 
+    /// The first operation above.
+    pub(super) fn above_place(&self) -> usize {
+        self.operations.end
+    }
+
     /// Values of an image above the border.
     pub(super) fn above_len(&self) -> usize {
         self.above.len()

@@ -78,6 +78,11 @@ impl Tail {
             .map(move |first| first..images.min(first + part))
     }
 
+    /// Gradients of each folded kernel and bias, as of the last step.
+    pub(super) fn sums(&self) -> &[Vec<f32>] {
+        &self.sums
+    }
+
     /// Takes rows of the border, as [`super::stretch::Stretch::forward`] writes them.
     pub(super) fn set_inputs(&mut self, rows: &[f32]) {
         let row: usize = self.inputs.iter().map(|(_, len, _)| len).sum();

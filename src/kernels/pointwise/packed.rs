@@ -46,12 +46,26 @@ impl PackedWeights {
     /// If the length does not fit.
     pub fn pack(&mut self, w: &[f32]) {
         assert_eq!(w.len(), self.k * self.n, "weights of another shape");
+        self.pack_rows(0, w);
+    }
+
+    /// Packs some rows of row-major `[k][n]` weights, from row `first` on.
+    ///
+    /// # Panics
+    /// If they do not fit.
+    pub fn pack_rows(&mut self, first: usize, rows: &[f32]) {
         let (k, n, width) = (self.k, self.n, self.panel);
+        let count = rows.len() / n;
+        assert!(
+            rows.len() == count * n && first + count <= k,
+            "rows of another shape"
+        );
         for (panel, values) in self.values.chunks_exact_mut(k * width).enumerate() {
-            let first = panel * width;
-            let used = width.min(n - first);
-            for (row, target) in values.chunks_exact_mut(width).enumerate() {
-                target[..used].copy_from_slice(&w[row * n + first..][..used]);
+            let column = panel * width;
+            let used = width.min(n - column);
+            let targets = values[first * width..].chunks_exact_mut(width);
+            for (row, target) in rows.chunks_exact(n).zip(targets) {
+                target[..used].copy_from_slice(&row[column..][..used]);
             }
         }
     }
@@ -62,18 +76,28 @@ impl PackedWeights {
     /// If the length does not fit.
     pub fn pack_transposed(&mut self, w: &[f32]) {
         assert_eq!(w.len(), self.k * self.n, "weights of another shape");
+        self.pack_columns(0, w);
+    }
+
+    /// Packs the transpose of some rows of row-major `[n][k]` weights, from row `first` on: columns here.
+    ///
+    /// # Panics
+    /// If they do not fit.
+    pub fn pack_columns(&mut self, first: usize, rows: &[f32]) {
         let (k, n, width) = (self.k, self.n, self.panel);
-        for (panel, values) in self.values.chunks_exact_mut(k * width).enumerate() {
-            let first = panel * width;
-            let used = width.min(n - first);
-            for (block, rows) in values.chunks_mut(BLOCK * width).enumerate() {
-                let first_row = block * BLOCK;
-                let height = rows.len() / width;
-                for column in 0..used {
-                    let source = &w[(first + column) * k + first_row..][..height];
-                    for (target, &value) in rows[column..].iter_mut().step_by(width).zip(source) {
-                        *target = value;
-                    }
+        let count = rows.len() / k;
+        assert!(
+            rows.len() == count * k && first + count <= n,
+            "rows of another shape"
+        );
+        for block in (0..k).step_by(BLOCK) {
+            let height = BLOCK.min(k - block);
+            for (row, column) in rows.chunks_exact(k).zip(first..) {
+                let (panel, lane) = (column / width, column % width);
+                let targets = &mut self.values[(panel * k + block) * width + lane..];
+                let source = &row[block..][..height];
+                for (target, &value) in targets.iter_mut().step_by(width).zip(source) {
+                    *target = value;
                 }
             }
         }

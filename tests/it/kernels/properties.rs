@@ -251,16 +251,10 @@ fn folding_case(k: usize, c: usize, piece: usize) {
         |level| {
             let mut folded = vec![f32::NAN; k * c];
             let mut bias = vec![f32::NAN; c];
-            batch_norm::fold(
-                level,
-                &w,
-                &gamma,
-                &beta,
-                &mean,
-                &inverse,
-                &mut folded,
-                &mut bias,
-            );
+            let mut scale = vec![f32::NAN; c];
+            batch_norm::scale(&gamma, &inverse, &mut scale);
+            batch_norm::scale_rows(level, &w, &scale, &mut folded);
+            batch_norm::bias(level, &mean, &scale, &beta, &mut bias);
             [folded, bias].concat()
         },
     );
@@ -268,18 +262,11 @@ fn folding_case(k: usize, c: usize, piece: usize) {
     let expected = definition::fold_gradients(&gradient, &w, &db, &mean, &inverse, &gamma, piece);
     check(&expected, |level| {
         let (mut dw, mut dgamma) = (vec![f32::NAN; k * c], vec![f32::NAN; c]);
-        batch_norm::gradients(
-            level,
-            &gradient,
-            &w,
-            &db,
-            &mean,
-            &inverse,
-            &gamma,
-            piece,
-            &mut dw,
-            &mut dgamma,
-        );
+        let mut scale = vec![f32::NAN; c];
+        batch_norm::scale(&gamma, &inverse, &mut scale);
+        batch_norm::scale_rows(level, &gradient, &scale, &mut dw);
+        let to = &mut dgamma;
+        batch_norm::gamma_gradient(level, &gradient, &w, &db, &mean, &inverse, piece, to);
         [dw, dgamma].concat()
     });
 }

@@ -131,18 +131,14 @@ fn vectors_of_weight_and_gamma_gradients() {
         pointwise::weight_gradient(level, &x, &dz, k, 6 * pixels, Sum::New, out);
         assert_eq!(hash(&[&folded]), documented("pointwise dW'"), "{level:?}");
         let (mut dw, mut dgamma) = (vec![0.0; k * n], vec![0.0; n]);
-        batch_norm::gradients(
-            level,
-            &folded,
-            &data(k * n, 11, Signed),
-            &data(n, 12, Signed),
-            &data(n, 13, Signed),
-            &data(n, 14, Activation),
-            &data(n, 15, Signed),
-            64,
-            &mut dw,
-            &mut dgamma,
-        );
+        let w = data(k * n, 11, Signed);
+        let [db, mean, gamma] = [12, 13, 15].map(|seed| data(n, seed, Signed));
+        let inverse = data(n, 14, Activation);
+        let mut scale = vec![0.0; n];
+        batch_norm::scale(&gamma, &inverse, &mut scale);
+        batch_norm::scale_rows(level, &folded, &scale, &mut dw);
+        let to = &mut dgamma;
+        batch_norm::gamma_gradient(level, &folded, &w, &db, &mean, &inverse, 64, to);
         assert_eq!(hash(&[&dw, &dgamma]), documented("dW, dgamma"), "{level:?}");
     }
 }

@@ -1,98 +1,50 @@
-//! One fused operation with its parameters: raw, folded and packed, its gradients and optimizer state.
+//! What only a trained layer has: gradients, and the optimizer's step.
 
-use std::ops::Range;
-
+use super::{Folded, Layer};
 use crate::engine::update::{State, Update};
 use crate::kernels::pointwise::{Epilogue, PackedWeights};
 use crate::kernels::{Block, Level, Sum, batch_norm, depthwise, first_convolution, pointwise};
-use crate::model::Operation;
-use crate::model::operation::{
-    BETA, Convolution, GAMMA, MOVING_MEAN, MOVING_VARIANCE, OPERATION_TENSORS,
-};
+use crate::model::operation::{BETA, Convolution, GAMMA, MOVING_MEAN, OPERATION_TENSORS};
 
 /// Tasks per thread that a gradient is cut into.
 const TASKS_PER_THREAD: usize = 2;
 /// Rows of a pointwise kernel that one task of its gradient takes are a multiple of this: a register tile.
 const GRADIENT_TILE: usize = 12;
-/// Channels that one task of a depthwise gradient takes: the widest vector, twice.
+/// Channels that one task of a gradient takes are a multiple of this: the widest vector, twice.
 const CHANNEL_TILE: usize = 32;
 /// Rows of weights in one piece of the sum for gamma's gradient (docs/arithmetic.md).
 const GAMMA_PIECE: usize = 64;
-
-/// An operation with what it needs to run forward and backward.
-pub(super) struct Layer {
-    pub(super) operation: Operation,
-    /// Kernel, gamma, beta, moving mean, moving variance, as loaded or trained.
-    pub(super) tensors: [Vec<f32>; OPERATION_TENSORS],
-    inverse: Vec<f32>,
-    /// Kernel with the batch norm folded in.
-    folded: Vec<f32>,
-    bias: Vec<f32>,
-    packed: Option<PackedWeights>,
-    training: Option<Training>,
-}
+/// The same for a depthwise kernel: all of it.
+const DEPTHWISE_PIECE: usize = 9;
 
 /// What only a trained layer has.
-struct Training {
+pub(super) struct Training {
     trained: [bool; OPERATION_TENSORS],
     /// The transposed folded kernel, where the gradient goes further down.
     transposed: Option<PackedWeights>,
-    /// Gradient of the raw kernel.
-    gradient: Vec<f32>,
+    /// What the batch norm multiplied by before the last step.
+    old_scale: Vec<f32>,
     gamma_gradient: Vec<f32>,
-    bias_gradient: Vec<f32>,
+    /// Room for some rows of the kernel: their gradient, and the rows folded.
+    gradient_rows: Vec<f32>,
+    folded_rows: Vec<f32>,
     states: [State; 3],
 }
 
+impl Training {
+    pub(super) fn transposed(&mut self) -> Option<&mut PackedWeights> {
+        self.transposed.as_mut()
+    }
+}
+
 impl Layer {
-    pub(super) fn new(
-        level: Level,
-        operation: Operation,
-        tensors: [Vec<f32>; OPERATION_TENSORS],
-    ) -> Self {
-        let inverse = batch_norm::inverse_deviation(&tensors[MOVING_VARIANCE]);
-        let outputs = operation.output_shape[2];
-        let packed = match operation.kind {
-            Convolution::Pointwise => {
-                Some(PackedWeights::new(level, operation.input_shape[2], outputs))
-            }
-            _ => None,
-        };
-        let mut layer = Self {
-            folded: vec![0.0; tensors[0].len()],
-            bias: vec![0.0; outputs],
-            operation,
-            tensors,
-            inverse,
-            packed,
-            training: None,
-        };
-        layer.fold(level);
-        layer
-    }
-
-    /// Folds the batch norm into the kernel again, after the parameters changed.
-    fn fold(&mut self, level: Level) {
-        batch_norm::fold(
-            level,
-            &self.tensors[0],
-            &self.tensors[GAMMA],
-            &self.tensors[BETA],
-            &self.tensors[MOVING_MEAN],
-            &self.inverse,
-            &mut self.folded,
-            &mut self.bias,
-        );
-        if let Some(packed) = &mut self.packed {
-            packed.pack(&self.folded);
-        }
-        if let Some(transposed) = self.training.as_mut().and_then(|t| t.transposed.as_mut()) {
-            transposed.pack_transposed(&self.folded);
-        }
-    }
-
     /// Prepares for a phase that trains the flagged tensors; `passes_on` where the gradient goes further.
-    pub(super) fn begin_phase(&mut self, level: Level, trained: &[bool], passes_on: bool) {
+    pub(in crate::engine::cpu) fn begin_phase(
+        &mut self,
+        level: Level,
+        trained: &[bool],
+        passes_on: bool,
+    ) {
         let size = |place: usize| {
             if trained[place] {
                 self.tensors[place].len()
@@ -101,90 +53,37 @@ impl Layer {
             }
         };
         let outputs = self.operation.output_shape[2];
-        let transposed = (passes_on && self.operation.kind == Convolution::Pointwise)
+        let transposed = (passes_on && matches!(self.folded, Folded::Packed(_)))
             .then(|| PackedWeights::new(level, outputs, self.operation.input_shape[2]));
         let mut flags = [false; OPERATION_TENSORS];
         flags.copy_from_slice(trained);
+        let mut folded_rows = vec![0.0; self.block_values()];
         self.training = Some(Training {
             trained: flags,
             transposed,
-            bias_gradient: vec![0.0; outputs],
-            gradient: vec![0.0; self.tensors[0].len()],
+            old_scale: self.scale.clone(),
             gamma_gradient: vec![0.0; outputs],
+            gradient_rows: vec![0.0; self.block_values()],
+            folded_rows: vec![],
             states: [0, GAMMA, BETA].map(|place| State::new(size(place))),
         });
-        self.fold(level);
+        // Again, for the transposed kernel.
+        for rows in self.blocks() {
+            self.fold(level, rows, &mut folded_rows);
+        }
+        if let Some(training) = &mut self.training {
+            training.folded_rows = folded_rows;
+        }
     }
 
     /// Ends a phase: only the forward is needed.
-    pub(super) fn end_phase(&mut self) {
+    pub(in crate::engine::cpu) fn end_phase(&mut self) {
         self.training = None;
-    }
-
-    /// Forward for whole images.
-    pub(super) fn forward(&self, level: Level, x: &[f32], residual: Option<&[f32]>, y: &mut [f32]) {
-        let operation = &self.operation;
-        if operation.kind == Convolution::Pointwise {
-            self.pointwise(level, x, residual, y);
-            return;
-        }
-        let images = x
-            .chunks_exact(operation.input_len())
-            .zip(y.chunks_exact_mut(operation.output_len()));
-        for (x, y) in images {
-            self.forward_rows(level, 0..operation.output_shape[0], x, None, y);
-        }
-    }
-
-    /// Forward for rows `rows` of the output of one image. For a pointwise convolution `x` and `residual`
-    /// are of the same rows; for a depthwise one `x` may be a ring (see [`depthwise::forward_rows`]).
-    pub(super) fn forward_rows(
-        &self,
-        level: Level,
-        rows: Range<usize>,
-        x: &[f32],
-        residual: Option<&[f32]>,
-        y: &mut [f32],
-    ) {
-        let (folded, bias) = (&self.folded, &self.bias);
-        match self.operation.kind {
-            Convolution::First => {
-                let shape = self.first_shape();
-                first_convolution::forward_rows(level, &shape, rows, x, folded, bias, y);
-            }
-            Convolution::Depthwise { stride } => {
-                let shape = self.depthwise_shape(stride);
-                let relu6 = self.operation.relu6;
-                depthwise::forward_rows(level, &shape, rows, x, folded, bias, relu6, y);
-            }
-            Convolution::Pointwise => self.pointwise(level, x, residual, y),
-        }
-    }
-
-    fn pointwise(&self, level: Level, x: &[f32], residual: Option<&[f32]>, y: &mut [f32]) {
-        if let Some(packed) = &self.packed {
-            let epilogue = Epilogue {
-                addend: residual,
-                relu6: self.operation.relu6,
-                mask: None,
-            };
-            pointwise::forward(level, x, packed, Some(&self.bias), epilogue, y);
-        }
-    }
-
-    /// Rows of the input that rows `rows` of the output read.
-    pub(super) fn rows_read_by(&self, rows: &Range<usize>) -> Range<usize> {
-        match self.operation.kind {
-            Convolution::Depthwise { stride } => self.depthwise_shape(stride).rows_read_by(rows),
-            Convolution::Pointwise => rows.clone(),
-            // The picture is there as a whole.
-            Convolution::First => 0..self.operation.input_shape[0],
-        }
     }
 
     /// Values of the least part of the input that a task can work on: a pixel, where no other is looked at,
     /// else an image.
-    pub(super) fn input_row(&self) -> usize {
+    pub(in crate::engine::cpu) fn input_row(&self) -> usize {
         match self.operation.kind {
             Convolution::Pointwise => self.operation.input_shape[2],
             _ => self.operation.input_len(),
@@ -192,7 +91,7 @@ impl Layer {
     }
 
     /// Values of the output for [`Layer::input_row`].
-    pub(super) fn output_row(&self) -> usize {
+    pub(in crate::engine::cpu) fn output_row(&self) -> usize {
         match self.operation.kind {
             Convolution::Pointwise => self.operation.output_shape[2],
             _ => self.operation.output_len(),
@@ -200,13 +99,13 @@ impl Layer {
     }
 
     /// Values of the gradients of kernel and bias together.
-    pub(super) fn sums_len(&self) -> usize {
+    pub(in crate::engine::cpu) fn sums_len(&self) -> usize {
         self.tensors[0].len() + self.bias.len()
     }
 
     /// Gradients of the folded kernel, then of the bias, from inputs `x` and output gradients `dz` of whole
     /// slices of images.
-    pub(super) fn accumulate(
+    pub(in crate::engine::cpu) fn accumulate(
         &self,
         level: Level,
         images: usize,
@@ -280,7 +179,7 @@ impl Layer {
 
     /// Gradient of the input of whole images. `shortcut` is added, then what ReLU6 let not pass in `mask`
     /// (the input's activations) is cut.
-    pub(super) fn input_gradient(
+    pub(in crate::engine::cpu) fn input_gradient(
         &self,
         level: Level,
         dz: &[f32],
@@ -297,7 +196,7 @@ impl Layer {
                 for (image, dx) in dx.chunks_exact_mut(inputs).enumerate() {
                     let dz = &dz[image * outputs..][..outputs];
                     let mask = mask.map(|mask| &mask[image * inputs..][..inputs]);
-                    depthwise::input_gradient(level, &shape, dz, &self.folded, mask, dx);
+                    depthwise::input_gradient(level, &shape, dz, self.plain(), mask, dx);
                 }
             }
             Convolution::Pointwise => {
@@ -315,70 +214,85 @@ impl Layer {
     }
 
     /// Applies one step of the optimizer to what is trained, with the gradients of [`Layer::accumulate`], and
-    /// folds again.
-    pub(super) fn update(&mut self, level: Level, update: &Update, sums: &[f32]) {
+    /// folds again: block by block, so that a weight is fetched once for all of it.
+    pub(in crate::engine::cpu) fn update(&mut self, level: Level, update: &Update, sums: &[f32]) {
+        let outputs = self.operation.output_shape[2];
         let piece = match self.operation.kind {
-            Convolution::Depthwise { .. } => 9,
+            Convolution::Depthwise { .. } => DEPTHWISE_PIECE,
             _ => GAMMA_PIECE,
         };
+        let (folded_gradient, bias_gradient) = sums.split_at(self.tensors[0].len());
         let Some(training) = &mut self.training else {
             return;
         };
-        let (folded_gradient, bias_gradient) = sums.split_at(self.tensors[0].len());
-        training.bias_gradient.copy_from_slice(bias_gradient);
-        batch_norm::gradients(
-            level,
-            folded_gradient,
-            &self.tensors[0],
-            bias_gradient,
-            &self.tensors[MOVING_MEAN],
-            &self.inverse,
-            &self.tensors[GAMMA],
-            piece,
-            &mut training.gradient,
-            &mut training.gamma_gradient,
-        );
-        let gradients = [
-            (0, training.gradient.as_slice()),
-            (GAMMA, &training.gamma_gradient),
-            (BETA, bias_gradient),
-        ];
-        for ((place, gradient), state) in gradients.into_iter().zip(&mut training.states) {
-            if training.trained[place] {
-                update.apply(level, &mut self.tensors[place], gradient, state);
-            }
+        training.old_scale.copy_from_slice(&self.scale);
+        if training.trained[GAMMA] {
+            batch_norm::gamma_gradient(
+                level,
+                folded_gradient,
+                &self.tensors[0],
+                bias_gradient,
+                &self.tensors[MOVING_MEAN],
+                &self.inverse,
+                piece,
+                &mut training.gamma_gradient,
+            );
+            let [_, state, _] = &mut training.states;
+            let gamma = &mut self.tensors[GAMMA];
+            update.apply(level, gamma, &training.gamma_gradient, state.whole());
         }
-        self.fold(level);
+        if training.trained[BETA] {
+            let [_, _, state] = &mut training.states;
+            update.apply(level, &mut self.tensors[BETA], bias_gradient, state.whole());
+        }
+        let mut folded_rows = std::mem::take(&mut training.folded_rows);
+        self.scale_and_bias(level);
+        for rows in self.blocks() {
+            let values = rows.start * outputs..rows.end * outputs;
+            if let Some(training) = &mut self.training
+                && training.trained[0]
+            {
+                let gradient = &mut training.gradient_rows[..values.len()];
+                let folded = &folded_gradient[values.clone()];
+                batch_norm::scale_rows(level, folded, &training.old_scale, gradient);
+                let [state, _, _] = &mut training.states;
+                let weights = &mut self.tensors[0][values.clone()];
+                update.apply(level, weights, gradient, state.part(values));
+            }
+            self.fold(level, rows, &mut folded_rows);
+        }
+        if let Some(training) = &mut self.training {
+            training.folded_rows = folded_rows;
+        }
     }
 
-    /// Gradients of the last step with the places of their tensors; what is frozen has none.
-    pub(super) fn gradients(&self) -> impl Iterator<Item = (usize, &[f32])> {
-        self.training.iter().flat_map(|training| {
-            [
-                (0, training.gradient.as_slice()),
-                (GAMMA, &training.gamma_gradient),
-                (BETA, &training.bias_gradient),
-            ]
-            .into_iter()
-            .filter(|(place, _)| training.trained[*place])
-        })
+    /// Gradients of the last step with the places of their tensors; what is frozen has none. `sums` are those
+    /// of [`Layer::accumulate`].
+    pub(in crate::engine::cpu) fn gradients(
+        &self,
+        level: Level,
+        sums: &[f32],
+    ) -> Vec<(usize, Vec<f32>)> {
+        let Some(training) = &self.training else {
+            return vec![];
+        };
+        let (folded, bias) = sums.split_at(self.tensors[0].len());
+        let mut kernel = vec![0.0; folded.len()];
+        batch_norm::scale_rows(level, folded, &training.old_scale, &mut kernel);
+        let mut gradients = vec![
+            (0, kernel),
+            (GAMMA, training.gamma_gradient.clone()),
+            (BETA, bias.to_vec()),
+        ];
+        gradients.retain(|(place, _)| training.trained[*place]);
+        gradients
     }
 
     /// Optimizer states with the places of their tensors; what is frozen has none.
-    pub(super) fn states(&self) -> impl Iterator<Item = (usize, &State)> {
+    pub(in crate::engine::cpu) fn states(&self) -> impl Iterator<Item = (usize, &State)> {
         self.training
             .iter()
             .flat_map(|training| [0, GAMMA, BETA].into_iter().zip(&training.states))
-    }
-
-    fn first_shape(&self) -> first_convolution::Shape {
-        let [height, width, _] = self.operation.input_shape;
-        first_convolution::Shape::keras(height, width, self.operation.output_shape[2])
-    }
-
-    fn depthwise_shape(&self, stride: usize) -> depthwise::Shape {
-        let [height, width, channels] = self.operation.input_shape;
-        depthwise::Shape::keras(height, width, channels, stride)
     }
 }
 
