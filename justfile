@@ -43,7 +43,7 @@ reproduce-224 *OPTIONS:
 accept RECIPE *OPTIONS:
     cargo run --release -- accept {{ RECIPE }} {{ OPTIONS }}
 
-# Speed of every kernel on this machine, at every SIMD level.
-[group("run")]
-bench:
-    cargo run --release --example kernel_speed
+# What this machine can do at best, and how much of it goldrun uses: one table (`just bench --help`).
+[group("measure")]
+bench *OPTIONS:
+    cargo bench --bench speed -- {{ OPTIONS }}
