@@ -3,9 +3,10 @@
 //! Errors name the file that is meant, and never the one beside it, whose name says nothing to anybody.
 
 use std::io::{self, Write as _};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use fs_err as fs;
+use tempfile::NamedTempFile;
 
 /// Writes a file of these bytes. Its folder must be there.
 pub fn write(path: &Path, bytes: &[u8]) -> io::Result<()> {
@@ -18,35 +19,68 @@ pub fn write(path: &Path, bytes: &[u8]) -> io::Result<()> {
 }
 
 /// Writes a file that `write` fills, given the path of an empty one in the same folder.
-///
-/// A file that it replaces leaves its permissions to it; a new one has those of any new file, and not those
-/// of a temporary one, which only its owner may read.
 pub fn fill<E: From<io::Error>>(
     path: &Path,
     write: impl FnOnce(&Path) -> Result<(), E>,
 ) -> Result<(), E> {
-    let folder = path
-        .parent()
-        .filter(|folder| !folder.as_os_str().is_empty())
-        .unwrap_or(Path::new("."));
-    let mut builder = tempfile::Builder::new();
-    #[cfg(unix)]
-    builder.permissions(std::os::unix::fs::PermissionsExt::from_mode(NEW_FILE));
-    let failed = |error| failed(path, &error);
-    let beside = builder.tempfile_in(folder).map_err(failed)?;
-    write(beside.path())?;
-    if let Ok(replaced) = fs::metadata(path) {
-        let permissions = replaced.permissions();
-        beside
-            .as_file()
-            .set_permissions(permissions)
-            .map_err(failed)?;
+    let beside = Beside::create(path)?;
+    write(beside.file.path())?;
+    Ok(beside.keep()?)
+}
+
+/// A file that is being written beside its place; dropped before it is kept, it is gone.
+#[derive(Debug)]
+pub struct Beside {
+    file: NamedTempFile,
+    path: PathBuf,
+}
+
+impl Beside {
+    /// An empty file for `path`, whose folder must be there.
+    pub fn create(path: &Path) -> io::Result<Self> {
+        let folder = path
+            .parent()
+            .filter(|folder| !folder.as_os_str().is_empty())
+            .unwrap_or(Path::new("."));
+        let mut builder = tempfile::Builder::new();
+        #[cfg(unix)]
+        builder.permissions(std::os::unix::fs::PermissionsExt::from_mode(NEW_FILE));
+        let file = builder
+            .tempfile_in(folder)
+            .map_err(|error| failed(path, &error))?;
+        let path = path.to_path_buf();
+        Ok(Self { file, path })
     }
-    // Else a power cut could leave a file of the right name without its bytes.
-    beside.as_file().sync_all().map_err(failed)?;
-    let persisted = beside.persist(path);
-    persisted.map_err(|error| failed(error.error))?;
-    Ok(())
+
+    /// Puts the file into its place.
+    ///
+    /// A file that it replaces leaves its permissions to it; a new one has those of any new file, and not
+    /// those of a temporary one, which only its owner may read.
+    pub fn keep(self) -> io::Result<()> {
+        let Self { file, path } = self;
+        let failed = |error| failed(&path, &error);
+        if let Ok(replaced) = fs::metadata(&path) {
+            let permissions = replaced.permissions();
+            file.as_file()
+                .set_permissions(permissions)
+                .map_err(failed)?;
+        }
+        // Else a power cut could leave a file of the right name without its bytes.
+        file.as_file().sync_all().map_err(failed)?;
+        file.persist(&path).map_err(|error| failed(error.error))?;
+        Ok(())
+    }
+}
+
+impl io::Write for Beside {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        let written = self.file.as_file_mut().write(bytes);
+        written.map_err(|error| failed(&self.path, &error))
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
 }
 
 /// The error of the file at `path`.

@@ -2,6 +2,8 @@
 
 use std::path::{Path, PathBuf};
 
+use tracing::trace_span;
+
 use super::attempts::Attempts;
 use super::cache::{Bucket, Cache, Lock, entry_name};
 use super::download::{Entry, Network, Transfer};
@@ -66,6 +68,7 @@ impl<'a> Request<'a> {
 
     /// Does it; see [`obtain`].
     pub fn obtain(&self, options: &Options, observer: &Observer<'_>) -> Result<Obtained, Error> {
+        let _span = trace_span!("artifact", artifact = self.role).entered();
         Cache::open(options.cache.clone(), options.fresh)
             .and_then(|cache| {
                 Search {

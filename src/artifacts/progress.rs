@@ -2,6 +2,9 @@
 
 use std::time::{Duration, Instant};
 
+use tracing::span::EnteredSpan;
+use tracing::{Span, trace_span};
+
 use super::Error;
 use crate::record::{Event, Observer, Stage};
 
@@ -15,6 +18,8 @@ pub(super) struct Progress<'a> {
     done: u64,
     started: Instant,
     told: Instant,
+    /// In a trace the stage ends with this value, whatever becomes of it.
+    _span: EnteredSpan,
 }
 
 impl<'a> Progress<'a> {
@@ -25,12 +30,14 @@ impl<'a> Progress<'a> {
             total,
         });
         let now = Instant::now();
+        let span = span(&stage).entered();
         Self {
             observer,
             stage,
             done: 0,
             started: now,
             told: now,
+            _span: span,
         }
     }
 
@@ -62,5 +69,15 @@ impl<'a> Progress<'a> {
             stage: self.stage.clone(),
             done: self.done,
         });
+    }
+}
+
+/// What a trace shows of a stage.
+fn span(stage: &Stage) -> Span {
+    match stage {
+        Stage::Download(role) => trace_span!("download", artifact = role),
+        Stage::Verify(role) => trace_span!("verify", artifact = role),
+        Stage::Extract(role) => trace_span!("extract", artifact = role),
+        Stage::Decode(_) | Stage::Features(_) | Stage::Evaluate(_) => Span::none(),
     }
 }

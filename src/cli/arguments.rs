@@ -3,7 +3,7 @@
 // The comments are the help that clap prints, word for word.
 #![allow(rustdoc::invalid_html_tags)]
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use clap::builder::RangedU64ValueParser;
 use clap::{Args, Parser, Subcommand, ValueEnum};
@@ -40,7 +40,7 @@ pub enum Command {
     /// Download, verify and extract a recipe's artifacts
     Fetch(OneRecipe),
     /// Run a recipe and write runs/<recipe>/<run-id>/
-    Run(OneRecipe),
+    Run(Run),
     /// Run recipes and hold them to their goldens and published figures
     #[command(after_help = CHECK_HELP)]
     Check(Check),
@@ -52,6 +52,17 @@ pub enum Command {
     Pin(OneRecipe),
     /// Show what this machine has and what would be used
     Doctor,
+}
+
+impl Command {
+    /// Where `--trace` wants to have a trace.
+    pub fn trace(&self) -> Option<&Path> {
+        match self {
+            Self::Run(run) => run.trace.file.as_deref(),
+            Self::Check(check) => check.trace.file.as_deref(),
+            _ => None,
+        }
+    }
 }
 
 /// A command on one recipe.
@@ -71,12 +82,37 @@ pub struct Show {
     pub sheet: Option<PathBuf>,
 }
 
+/// `run`.
+#[derive(Debug, Args)]
+pub struct Run {
+    /// Path or name of a recipe
+    pub recipe: String,
+    /// A look at what its threads do.
+    #[command(flatten)]
+    pub trace: TraceFile,
+}
+
 /// `check`.
 #[derive(Debug, Args)]
 pub struct Check {
     /// Paths or names of recipes
     #[arg(required = true, value_name = "RECIPE")]
     pub recipes: Vec<String>,
+    /// A look at what its threads do.
+    #[command(flatten)]
+    pub trace: TraceFile,
+}
+
+/// `--trace` of the commands that run recipes.
+#[derive(Debug, Args)]
+pub struct TraceFile {
+    /// Where the trace goes.
+    #[arg(
+        long = "trace",
+        value_name = "FILE",
+        help = "Also write what each thread does and when, for https://ui.perfetto.dev; changes no bit"
+    )]
+    pub file: Option<PathBuf>,
 }
 
 /// `accept`.

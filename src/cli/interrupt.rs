@@ -5,6 +5,7 @@ use std::thread;
 use std::time::Duration;
 
 use super::exit::Exit;
+use super::trace;
 
 /// True once Ctrl-C was pressed.
 static INTERRUPTED: AtomicBool = AtomicBool::new(false);
@@ -37,10 +38,12 @@ pub fn happened() -> bool {
 }
 
 /// Ends the process without a word: a reader of standard error that does not read would hold it up.
+/// What was traced so far is kept.
 #[expect(
     clippy::exit,
     reason = "a stage that does not stop must not keep the process alive"
 )]
 fn end() {
+    trace::close();
     std::process::exit(i32::from(Exit::Interrupted.code()));
 }

@@ -21,16 +21,23 @@ mod runs;
 mod session;
 mod sheet;
 mod show;
+mod trace;
 
 use std::process::ExitCode;
 
 use clap::Parser;
 use clap::error::ErrorKind;
-use tracing_subscriber::EnvFilter;
+use tracing::Subscriber;
+use tracing::level_filters::LevelFilter;
+use tracing_subscriber::filter::Targets;
+use tracing_subscriber::layer::{Layer, SubscriberExt};
+use tracing_subscriber::util::SubscriberInitExt;
+use tracing_subscriber::{EnvFilter, fmt, registry};
 
 use self::arguments::{Arguments, Command};
 use self::exit::{Exit, Failure};
 use self::session::Session;
+use self::trace::{Trace, TraceLayer};
 
 /// Runs the command line of this process; gives its exit code.
 pub fn main() -> ExitCode {
@@ -42,7 +49,14 @@ pub fn main() -> ExitCode {
 }
 
 fn command(arguments: Arguments) -> Exit {
-    log_to_stderr();
+    let begun = arguments.command.trace().map(Trace::begin).transpose();
+    let (trace, layer) = match begun {
+        Ok(begun) => begun.unzip(),
+        Err(failure) => return report(&failure),
+    };
+    // Nobody else sets one up, so it cannot be there already.
+    let _ = subscriber(EnvFilter::try_from_default_env(), layer).try_init();
+    let is_quiet = arguments.global.quiet;
     let ended = interrupt::listen()
         .map_err(Failure::failed)
         .and_then(|()| Session::new(arguments.global))
@@ -51,7 +65,18 @@ fn command(arguments: Arguments) -> Exit {
             session.clear();
             ended
         });
-    ended.unwrap_or_else(|failure| report(&failure))
+    let exit = ended.unwrap_or_else(|failure| report(&failure));
+    match trace.map(Trace::finish) {
+        Some(Err(failure)) => {
+            output::line(&failure.to_string());
+            exit.worse(failure.exit)
+        }
+        Some(Ok(told)) if !is_quiet => {
+            output::line(&told);
+            exit
+        }
+        _ => exit,
+    }
 }
 
 fn dispatch(session: &Session, command: Command) -> Result<Exit, Failure> {
@@ -89,12 +114,33 @@ fn usage(error: &clap::Error) -> Exit {
     }
 }
 
-/// Sends logs to standard error; `RUST_LOG` says which.
-fn log_to_stderr() {
-    let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new("warn"));
-    let _ = tracing_subscriber::fmt()
-        .with_env_filter(filter)
+/// Logs go to standard error, and `RUST_LOG` says which; spans go to the trace, if there is one. Without one
+/// they are off, unless `RUST_LOG` asks for that level.
+fn subscriber<E>(
+    asked: Result<EnvFilter, E>,
+    trace: Option<TraceLayer>,
+) -> impl Subscriber + Send + Sync {
+    let logs = fmt::layer()
         .with_writer(std::io::stderr)
         .without_time()
-        .try_init();
+        .with_filter(asked.unwrap_or_else(|_| EnvFilter::new("warn")));
+    // What libraries have to say is theirs.
+    let ours = Targets::new().with_target(env!("CARGO_CRATE_NAME"), LevelFilter::TRACE);
+    registry()
+        .with(logs)
+        .with(trace.map(|trace| trace.with_filter(ours)))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn spans_are_off_where_nobody_asks_for_them() {
+        let subscriber = subscriber(Err(()), None);
+        assert_eq!(subscriber.max_level_hint(), Some(LevelFilter::WARN));
+        tracing::subscriber::with_default(subscriber, || {
+            assert!(tracing::trace_span!("a span").is_disabled());
+        });
+    }
 }

@@ -19,6 +19,8 @@ pub mod split;
 use std::ops::Deref;
 use std::sync::Arc;
 
+use tracing::trace_span;
+
 use crate::artifacts::Obtained;
 use crate::artifacts::cache::Cache;
 use crate::kernels::{Level, preprocess};
@@ -162,7 +164,7 @@ pub fn open(
     level: Level,
     observer: &Observer,
 ) -> Result<Data, Error> {
-    let plan = plan(recipe, obtained)?;
+    let plan = trace_span!("find pictures").in_scope(|| plan(recipe, obtained))?;
     let content = obtained.map_or("", |obtained| obtained.content.as_str());
     let mut tolerance = pixels::Tolerance::new(recipe);
     let mut rejects = Vec::new();

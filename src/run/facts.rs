@@ -1,5 +1,7 @@
 //! The facts that are known before training.
 
+use tracing::trace_span;
+
 use super::Error;
 use super::inputs::Inputs;
 use crate::dataset::Data;
@@ -45,6 +47,7 @@ pub(super) fn state(
         Fact::Integer(network.layers.len() as u64),
     );
     fact(at("model.parameters"), Fact::Integer(elements as u64));
-    fact(at("initial.parameters"), Fact::Text(parameters.digest()));
+    let digest = trace_span!("digest", of = "parameters").in_scope(|| parameters.digest());
+    fact(at("initial.parameters"), Fact::Text(digest));
     Ok(())
 }

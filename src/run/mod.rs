@@ -12,6 +12,8 @@ pub use request::{Device, EngineKind, Request};
 
 use std::path::PathBuf;
 
+use tracing::trace_span;
+
 use self::inputs::Inputs;
 use self::provenance::Clock;
 use crate::artifacts::cache::Cache;
@@ -49,6 +51,7 @@ pub struct UnpinnedArtifact {
 /// Runs a recipe and writes its folder; `record.json` is the last file, so a folder without it is of a run
 /// that did not end.
 pub fn run(request: &Request, observer: &Observer<'_>) -> Result<Outcome, Error> {
+    let _span = trace_span!("run", recipe = request.recipe.name).entered();
     if request.device == Device::Cuda {
         return Err(Error::NoCuda);
     }
@@ -58,9 +61,10 @@ pub fn run(request: &Request, observer: &Observer<'_>) -> Result<Outcome, Error>
     }
     let pool = rayon::ThreadPoolBuilder::new()
         .num_threads(request.threads.unwrap_or(0))
+        .thread_name(|number| format!("worker {number}"))
         .build()?;
     environment::check()?;
-    pool.broadcast(|_| environment::check())
+    pool.broadcast(|_| trace_span!("check environment").in_scope(environment::check))
         .into_iter()
         .collect::<Result<Vec<()>, _>>()?;
     pool.install(|| run_here(request, level, observer))
@@ -69,14 +73,19 @@ pub fn run(request: &Request, observer: &Observer<'_>) -> Result<Outcome, Error>
 fn run_here(request: &Request, level: Level, observer: &Observer<'_>) -> Result<Outcome, Error> {
     let recipe = &request.recipe;
     let mut clock = Clock::start();
+    let stage = trace_span!("artifacts").entered();
     let cache = Cache::open(request.artifacts.cache.clone(), request.artifacts.fresh)?;
     let inputs = Inputs::obtain(request, observer)?;
+    drop(stage);
     clock.lap("artifacts");
 
+    let stage = trace_span!("pictures").entered();
     let pictures = inputs.pictures.as_ref().map(|input| &input.obtained);
     let data = dataset::open(recipe, pictures, &cache, level, observer)?;
+    drop(stage);
     clock.lap("pictures");
 
+    let stage = trace_span!("model").entered();
     let network = Network::of(recipe, data.classes.len());
     let backbone = inputs.weights.backbone(&network)?;
     let parameters = Parameters::with_new_head(&network, backbone, recipe.seed);
@@ -92,6 +101,7 @@ fn run_here(request: &Request, level: Level, observer: &Observer<'_>) -> Result<
         )),
         EngineKind::Candle => Box::new(CandleEngine::new(&network, parameters)?),
     };
+    drop(stage);
     clock.lap("model");
 
     let folder = folder::create(&request.runs.join(&recipe.name))?;
@@ -102,9 +112,10 @@ fn run_here(request: &Request, level: Level, observer: &Observer<'_>) -> Result<
         folder: &folder,
         observer,
     };
-    training.run(engine.as_mut(), &mut record)?;
+    trace_span!("training").in_scope(|| training.run(engine.as_mut(), &mut record))?;
     clock.lap("training");
 
+    let _stage = trace_span!("record").entered();
     record.made.extend(clock.made());
     record.made.extend(provenance::of(request, level, &inputs));
     folder::write_record(&folder, &record)?;

@@ -11,6 +11,8 @@ pub use error::Error;
 use std::path::Path;
 use std::time::Instant;
 
+use tracing::trace_span;
+
 use self::running::Running;
 use crate::dataset::batch::TrainingEpoch;
 use crate::dataset::{Data, Split};
@@ -45,6 +47,7 @@ impl Training<'_> {
     pub fn run(&self, engine: &mut dyn Engine, record: &mut Record) -> Result<(), Error> {
         let mut validated = Vec::new();
         for (number, phase) in self.recipe.phases.iter().enumerate() {
+            let _span = trace_span!("phase", phase = number).entered();
             let trained = self.trained(phase)?;
             let address = Address::new(format!("phase.{number}"));
             put(
@@ -59,7 +62,8 @@ impl Training<'_> {
                 "trainable_variables",
                 Fact::Integer(trained.variables),
             );
-            engine.begin_phase(&trained, &phase.optimizer)?;
+            trace_span!("begin phase")
+                .in_scope(|| engine.begin_phase(&trained, &phase.optimizer))?;
             if number == 0 {
                 self.initial(engine, record)?;
             }
@@ -75,7 +79,8 @@ impl Training<'_> {
             let model = self
                 .folder
                 .join(format!("model-phase-{number}.safetensors"));
-            engine.parameters()?.save(&model)?;
+            trace_span!("save model")
+                .in_scope(|| Ok::<(), Error>(engine.parameters()?.save(&model)?))?;
         }
         for (name, value) in validated {
             put(record, &Address::new("final"), &name, Fact::Figure(value));
@@ -94,7 +99,8 @@ impl Training<'_> {
     fn initial(&self, engine: &mut dyn Engine, record: &mut Record) -> Result<(), Error> {
         let split = &self.data.validation;
         let first_batch = 0..split.len().min(self.recipe.input.batch_size as usize);
-        let features = engine.features(split, first_batch, self.observer)?;
+        let features = trace_span!("features", split = split.name.word())
+            .in_scope(|| engine.features(split, first_batch, self.observer))?;
         let digest = digest::of_values(&features);
         let address = Address::new("features");
         put(
@@ -103,7 +109,7 @@ impl Training<'_> {
             "first_validation_batch",
             Fact::Text(digest),
         );
-        let outputs = engine.evaluate(split, self.observer)?;
+        let outputs = self.evaluate(engine, split)?;
         self.keep_losses("validation.initial", split, &outputs)?;
         let figures = prefixed(self.figures(&outputs, &split.labels()));
         for (name, value) in &figures {
@@ -122,6 +128,7 @@ impl Training<'_> {
         phase: &Phase,
         epoch: u32,
     ) -> Result<Vec<(String, f64)>, Error> {
+        let _span = trace_span!("epoch", phase = number, epoch).entered();
         let started = Instant::now();
         let seed = self.recipe.seed;
         let order = TrainingEpoch::new(
@@ -146,16 +153,17 @@ impl Training<'_> {
             .map(|position| order.label(position))
             .collect();
         let mut running = Running::new(&self.recipe.metrics, self.network.outputs);
-        let outputs =
-            engine.train_epoch(&order, &dropout, self.observer, &mut |done, outputs| {
-                running.add(outputs, &labels);
-                self.observer.tell(running.event(done as u32));
-            })?;
+        let mut step = |done, outputs: &Outputs| {
+            running.add(outputs, &labels);
+            self.observer.tell(running.event(done as u32));
+        };
+        let outputs = trace_span!("train")
+            .in_scope(|| engine.train_epoch(&order, &dropout, self.observer, &mut step))?;
         let batch = self.recipe.input.batch_size as usize;
         check_losses(&outputs, |position| (true, position / batch), number, epoch)?;
 
         let validation = &self.data.validation;
-        let validated = engine.evaluate(validation, self.observer)?;
+        let validated = self.evaluate(engine, validation)?;
         check_losses(&validated, |position| (false, position), number, epoch)?;
         if let Some((tensor, element)) = engine.first_non_finite()? {
             return Err(Error::Parameter {
@@ -174,6 +182,7 @@ impl Training<'_> {
             )?;
         }
         let address = Address::new(format!("phase.{number}.epoch.{epoch}"));
+        let digests = trace_span!("digests").entered();
         put(record, &address, "order", Fact::Text(order.order_digest()));
         let parameters = engine.parameters()?;
         put(
@@ -183,6 +192,7 @@ impl Training<'_> {
             Fact::Text(parameters.digest()),
         );
         self.keep_digests(&address, &parameters)?;
+        drop(digests);
         let validation_figures = prefixed(self.figures(&validated, &validation.labels()));
         let mut figures = self.figures(&outputs, &labels);
         figures.extend(validation_figures.iter().cloned());
@@ -204,7 +214,7 @@ impl Training<'_> {
 
     fn test(&self, engine: &mut dyn Engine, record: &mut Record) -> Result<(), Error> {
         let split = &self.data.test;
-        let outputs = engine.evaluate(split, self.observer)?;
+        let outputs = self.evaluate(engine, split)?;
         let figures = self.figures(&outputs, &split.labels());
         let address = Address::new("test");
         for (name, value) in &figures {
@@ -217,6 +227,11 @@ impl Training<'_> {
         self.keep_losses("test", split, &outputs)?;
         self.observer.tell(Event::Test { figures });
         Ok(())
+    }
+
+    fn evaluate(&self, engine: &mut dyn Engine, split: &Split) -> Result<Outputs, Error> {
+        let _span = trace_span!("evaluate", split = split.name.word()).entered();
+        Ok(engine.evaluate(split, self.observer)?)
     }
 
     fn figures(&self, outputs: &Outputs, labels: &[u32]) -> Vec<(String, f64)> {

@@ -5,6 +5,7 @@ mod machine;
 mod output;
 mod recipes;
 mod terminal;
+mod trace;
 
 use crate::support::{Project, SMALL};
 

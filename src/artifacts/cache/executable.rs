@@ -11,6 +11,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use fs_err::File;
+use tracing::trace_span;
 
 use super::lock::{self, Lock};
 use super::{Bucket, short};
@@ -29,7 +30,10 @@ const BRIEF_LOCK: &str = "registry.lock";
 /// is slow and never wrong.
 pub fn executable_digest() -> &'static str {
     static DIGEST: OnceLock<String> = OnceLock::new();
-    DIGEST.get_or_init(|| digest_of_executable().unwrap_or_else(|_| unique_digest()))
+    DIGEST.get_or_init(|| {
+        let _span = trace_span!("digest", of = "executable").entered();
+        digest_of_executable().unwrap_or_else(|_| unique_digest())
+    })
 }
 
 fn digest_of_executable() -> std::io::Result<String> {

@@ -3,6 +3,8 @@
 mod keras_h5;
 mod safetensors;
 
+use tracing::trace_span;
+
 use super::content::Scheme;
 use super::{Error, Location};
 use crate::digest;
@@ -56,6 +58,7 @@ pub fn read(location: &Location) -> Result<WeightFile, Error> {
 
 /// Reads a weight file from its bytes; `from` names it in errors.
 pub(super) fn parse(bytes: &[u8], from: &str) -> Result<WeightFile, Error> {
+    let _span = trace_span!("parse weights", bytes = bytes.len()).entered();
     let tensors = if bytes.starts_with(HDF5_SIGNATURE) {
         keras_h5::parse(bytes).map(|tensors| (Format::KerasH5, tensors))
     } else if safetensors::looks_like(bytes) {

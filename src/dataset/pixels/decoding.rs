@@ -5,6 +5,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Instant;
 
 use rayon::prelude::*;
+use tracing::trace_span;
 
 use super::file::{Chunk, Element, Layout, PixelWriter, Reject};
 use super::{Request, Tolerance};
@@ -54,7 +55,9 @@ impl Work<'_> {
         let mut decoded = decode_next()?;
         while let Some(chunk) = decoded {
             tolerance.count(self.split, self.files, &chunk.rejects)?;
-            let (next, written) = rayon::join(&mut decode_next, || writer.append(chunk));
+            let (next, written) = rayon::join(&mut decode_next, || {
+                trace_span!("write").in_scope(|| writer.append(chunk))
+            });
             written?;
             decoded = next?;
         }
@@ -104,12 +107,16 @@ impl Work<'_> {
         if self.observer.interrupted() {
             return Err(Error::Interrupted);
         }
+        let _span = trace_span!("picture", image = item.index).entered();
         let picture = match &self.source.origin {
             Origin::Folder { root, .. } => {
-                let bytes = fs_err::read(root.join(&item.path))?;
+                let path = root.join(&item.path);
+                let bytes = trace_span!("read").in_scope(|| fs_err::read(path))?;
+                let _span = trace_span!("decode", bytes = bytes.len()).entered();
                 decode::decode(&bytes, self.request.input.orientation)
             }
             Origin::Drawn { seed, slot } => {
+                let _span = trace_span!("draw").entered();
                 let (_, rgb) = drawn::picture(*seed, *slot, item.index);
                 Ok(Picture {
                     height: drawn::SIZE,
@@ -138,6 +145,7 @@ impl Work<'_> {
         match self.layout.element {
             Element::U8 => out.copy_from_slice(&picture.rgb),
             Element::F32 => {
+                let _span = trace_span!("resize").entered();
                 resize::bilinear(
                     self.request.level,
                     &picture.rgb,

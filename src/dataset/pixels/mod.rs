@@ -11,6 +11,8 @@ pub use file::Pixels;
 
 use std::sync::atomic::AtomicU64;
 
+use tracing::trace_span;
+
 use self::decoding::Work;
 use self::file::{Element, Layout, Reject, damaged};
 use super::list::paths_digest;
@@ -87,10 +89,11 @@ pub fn obtain(
     tolerance: &mut Tolerance,
     observer: &Observer,
 ) -> Result<Pixels, Error> {
+    let _span = trace_span!("split", split = split.word()).entered();
     match cache.derived(KIND, &key(source, files, request), observer)? {
         Derived::Ready(path) => {
             let pixels = Pixels::open(&path, None)?;
-            pixels.verify(&path, observer)?;
+            trace_span!("verify").in_scope(|| pixels.verify(&path, observer))?;
             let listed = pixels.listed();
             if listed != files.len() {
                 return Err(damaged(

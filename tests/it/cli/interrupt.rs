@@ -64,14 +64,14 @@ fn a_second_ctrl_c_ends_it_at_once() {
 }
 
 /// Starts goldrun in a project; what it says can be read.
-fn spawn(project: &Project, arguments: &[&str]) -> Child {
+pub fn spawn(project: &Project, arguments: &[&str]) -> Child {
     let mut command = project.command(arguments);
     command.stdout(Stdio::null()).stderr(Stdio::piped());
     command.spawn().unwrap()
 }
 
 /// Reads what a process says until a line starts so; gives the rest, unread. Dropping that closes it.
-fn read_until(child: &mut Child, start: &str) -> Lines<BufReader<ChildStderr>> {
+pub fn read_until(child: &mut Child, start: &str) -> Lines<BufReader<ChildStderr>> {
     let mut lines = BufReader::new(child.stderr.take().unwrap()).lines();
     let mut said = lines.by_ref().map_while(Result::ok);
     assert!(said.any(|line| line.starts_with(start)));
@@ -79,7 +79,7 @@ fn read_until(child: &mut Child, start: &str) -> Lines<BufReader<ChildStderr>> {
 }
 
 /// Waits for the end of a process; one that does not end is a failure and not a test that hangs.
-fn ended(child: &mut Child) -> ExitStatus {
+pub fn ended(child: &mut Child) -> ExitStatus {
     let since = Instant::now();
     loop {
         if let Some(status) = child.try_wait().unwrap() {
@@ -94,7 +94,7 @@ fn ended(child: &mut Child) -> ExitStatus {
 }
 
 /// Presses Ctrl-C for a process.
-fn interrupt(process: u32) {
+pub fn interrupt(process: u32) {
     let kill = std::process::Command::new("kill")
         .args(["-INT", &process.to_string()])
         .status();
