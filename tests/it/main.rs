@@ -15,6 +15,7 @@ mod docs;
 mod drawn;
 mod engine;
 mod everywhere;
+mod features;
 mod golden;
 mod keras;
 mod kernels;
