@@ -7,6 +7,7 @@
 // Heads of answers and lists of bad recipes are put together where they are read.
 #![allow(clippy::format_push_string)]
 
+mod allocations;
 mod artifacts;
 mod cli;
 mod dataset;
