@@ -1,7 +1,7 @@
 //! Every kernel that the network needs, alone and on one thread, its data as warm as they stay.
 
 use goldrun::kernels::pointwise::{Epilogue, PackedWeights};
-use goldrun::kernels::{depthwise, first_convolution, pointwise};
+use goldrun::kernels::{Block, Sum, depthwise, first_convolution, pointwise};
 use goldrun::model::operation::Convolution;
 use goldrun::model::{Operation, Shape};
 
@@ -212,8 +212,9 @@ impl Kernel {
                 let slice = operation.slice_images() * operation.output_pixels();
                 let (mut dw, mut dbias) = (vec![0.0; k * n], bias);
                 Box::new(move || {
-                    pointwise::weight_gradient(level, &x, &dz, k, n, slice, 0..k, &mut dw);
-                    pointwise::bias_gradient(level, &dz, n, slice, &mut dbias);
+                    let (dw, dbias) = (Block::whole(&mut dw, n), Block::whole(&mut dbias, n));
+                    pointwise::weight_gradient(level, &x, &dz, k, slice, Sum::New, dw);
+                    pointwise::bias_gradient(level, &dz, slice, Sum::New, dbias);
                 })
             }
             Pass::InputGradient { masked } => {
@@ -258,9 +259,16 @@ impl Kernel {
                 let slice = operation.slice_images();
                 let mut out = vec![0.0; (depthwise::TAPS + 1) * channels];
                 Box::new(move || {
-                    let all = 0..channels;
+                    let out = Block::whole(&mut out, channels);
                     depthwise::weight_gradient(
-                        level, &shape, images, &x, &dz, slice, all, &mut out,
+                        level,
+                        &shape,
+                        images,
+                        &x,
+                        &dz,
+                        slice,
+                        Sum::New,
+                        out,
                     );
                 })
             }

@@ -31,6 +31,21 @@ pub enum Error {
     #[error("{error}{hint}", error = .0, hint = full_disk_hint(.0))]
     Io(#[from] io::Error),
 
+    /// A derived file is not what was written.
+    #[error(
+        "cached {kind} `{path}` are damaged: {what}\n\
+         hint: remove that file, or run with --fresh",
+        path = path.display()
+    )]
+    Damaged {
+        /// Pixels or features.
+        kind: &'static str,
+        /// The file.
+        path: PathBuf,
+        /// What does not fit.
+        what: String,
+    },
+
     /// A local file or folder is not there.
     #[error("{path} does not exist\nhint: check the artifact's `path` or url in the recipe", path = .0.display())]
     Missing(PathBuf),
@@ -247,7 +262,10 @@ impl Error {
 
     /// True if the fault is in what was got and not in this machine, so that another source may do.
     pub(super) fn is_of_source(&self) -> bool {
-        !matches!(self, Self::Interrupted | Self::Io(_) | Self::Cache { .. })
+        !matches!(
+            self,
+            Self::Interrupted | Self::Io(_) | Self::Cache { .. } | Self::Damaged { .. }
+        )
     }
 
     /// True if a server was asked for it and did not give it.

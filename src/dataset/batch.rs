@@ -37,6 +37,14 @@ impl Scratch {
     pub fn new() -> Self {
         Self::default()
     }
+
+    /// Buffers for images of `len` values.
+    pub fn for_images(len: usize) -> Self {
+        Self {
+            image: vec![0.0; len],
+            spare: vec![0.0; len],
+        }
+    }
 }
 
 impl<'a> TrainingEpoch<'a> {
@@ -79,17 +87,32 @@ impl<'a> TrainingEpoch<'a> {
         start..self.len().min(start + self.batch_size)
     }
 
-    /// Label of the image at `position`.
+    /// The split.
+    pub fn split(&self) -> &'a Split {
+        self.split
+    }
+
+    /// True if images may be changed, so that another epoch may see them otherwise.
+    pub fn is_augmented(&self) -> bool {
+        !self.steps.is_empty()
+    }
+
+    /// Position in the split of the image at `position` in the epoch.
     ///
     /// # Panics
     /// If there is no such position, here and below.
+    pub fn place(&self, position: usize) -> usize {
+        self.order[position] as usize
+    }
+
+    /// Label of the image at `position`.
     pub fn label(&self, position: usize) -> u32 {
-        self.split.items[self.order[position] as usize].label
+        self.split.items[self.place(position)].label
     }
 
     /// Index of the image at `position`, which its random numbers are drawn by.
     pub fn index(&self, position: usize) -> u32 {
-        self.split.items[self.order[position] as usize].index
+        self.split.items[self.place(position)].index
     }
 
     /// Reads and augments the image at `position`, as the network sees it: x ÷ 127.5 − 1.
@@ -116,7 +139,7 @@ impl<'a> TrainingEpoch<'a> {
         let Scratch { image, spare } = scratch;
         image.resize(self.split.image_len(), 0.0);
         spare.resize(self.split.image_len(), 0.0);
-        self.split.read(self.order[position] as usize, image)?;
+        self.split.read(self.place(position), image)?;
         for step in &self.steps {
             step.change(index)
                 .apply(self.split.level(), size, image, spare);

@@ -14,7 +14,7 @@ pub enum Error {
     Io(#[from] std::io::Error),
     /// The derived cache failed.
     #[error(transparent)]
-    Cache(#[from] artifacts::Error),
+    Cache(artifacts::Error),
     /// The artifact is one file.
     #[error(
         "artifact `{role}` holds no folders: expected an archive or a folder with a folder per class\n\
@@ -181,17 +181,6 @@ pub enum Error {
         /// The split.
         split: &'static str,
     },
-    /// A file of pixels is not what was written.
-    #[error(
-        "cached pixels `{path}` are damaged: {what}\n\
-         hint: remove that file, or run with --fresh"
-    )]
-    DamagedPixels {
-        /// The file.
-        path: String,
-        /// What does not fit.
-        what: String,
-    },
 }
 
 impl Error {
@@ -201,6 +190,16 @@ impl Error {
             split: name.word(),
             why: format!("other splits take all {total} pictures of its source"),
             hint: "cut fewer pictures",
+        }
+    }
+}
+
+impl From<artifacts::Error> for Error {
+    fn from(error: artifacts::Error) -> Self {
+        if error.is_interrupted() {
+            Self::Interrupted
+        } else {
+            Self::Cache(error)
         }
     }
 }

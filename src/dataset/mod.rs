@@ -23,6 +23,7 @@ use tracing::trace_span;
 
 use crate::artifacts::Obtained;
 use crate::artifacts::cache::Cache;
+use crate::digest::Digest;
 use crate::kernels::{Level, preprocess};
 use crate::recipe::{Dataset, Recipe, SplitName};
 use crate::record::{Event, Observer};
@@ -86,8 +87,7 @@ impl Split {
 
     /// Values of one image: height · width · 3.
     pub fn image_len(&self) -> usize {
-        let [height, width] = self.image_size();
-        height * width * decode::CHANNELS
+        self.pixels.image_len()
     }
 
     /// Instruction set of the kernels that work on these images; it changes no bit.
@@ -113,9 +113,18 @@ impl Split {
         Ok(())
     }
 
+    /// A text that says which images these are and in which order, for keys of what is derived from them.
+    pub fn content(&self) -> String {
+        let mut slots = Digest::default();
+        for slot in &self.slots {
+            slots.add(slot.to_le_bytes());
+        }
+        format!("pixels {}\norder {}\n", self.pixels.digest(), slots.hex())
+    }
+
     /// sha256, in hex, of all images in sorted order as little-endian f32 values.
     ///
-    /// It was taken while the pixels were written; `Pixels::open` says what is verified later.
+    /// It was taken while the pixels were written; every image is held to a checksum when it is read.
     pub fn pixels_digest(&self) -> Result<String, Error> {
         Ok(self.pixels.digest().to_owned())
     }

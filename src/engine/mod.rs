@@ -10,6 +10,7 @@ mod update;
 
 use std::ops::Range;
 
+use crate::artifacts;
 use crate::dataset::Split;
 use crate::dataset::batch::TrainingEpoch;
 use crate::model::{Parameters, Trained};
@@ -36,16 +37,21 @@ pub enum Error {
     #[error(transparent)]
     Dataset(#[from] crate::dataset::Error),
     /// Features could not be kept.
-    #[error("cannot keep features in {folder}: {source}")]
-    Features {
-        /// Folder of the scratch file.
-        folder: String,
-        /// Why.
-        source: std::io::Error,
-    },
+    #[error(transparent)]
+    Cache(artifacts::Error),
     /// candle refused.
     #[error("candle: {0}")]
     Candle(#[from] candle_core::Error),
+}
+
+impl From<artifacts::Error> for Error {
+    fn from(error: artifacts::Error) -> Self {
+        if error.is_interrupted() {
+            Self::Interrupted
+        } else {
+            Self::Cache(error)
+        }
+    }
 }
 
 /// A device's way to run a model.
@@ -82,9 +88,15 @@ pub trait Engine {
     fn first_non_finite(&self) -> Result<Option<(String, usize)>, Error>;
 }
 
-/// Labels and indices of the images at `positions` of an epoch.
-fn examples(epoch: &TrainingEpoch<'_>, positions: Range<usize>) -> (Vec<u32>, Vec<u32>) {
-    positions
-        .map(|position| (epoch.label(position), epoch.index(position)))
-        .unzip()
+/// Puts labels and indices of the images at `positions` of an epoch into these lists.
+fn examples(
+    epoch: &TrainingEpoch<'_>,
+    positions: Range<usize>,
+    labels: &mut Vec<u32>,
+    indices: &mut Vec<u32>,
+) {
+    labels.clear();
+    labels.extend(positions.clone().map(|position| epoch.label(position)));
+    indices.clear();
+    indices.extend(positions.map(|position| epoch.index(position)));
 }

@@ -97,7 +97,7 @@ fn run_here(request: &Request, level: Level, observer: &Observer<'_>) -> Result<
             &network,
             parameters,
             recipe.input.batch_size as usize,
-            request.artifacts.cache.join("scratch"),
+            cache.clone(),
         )),
         EngineKind::Candle => Box::new(CandleEngine::new(&network, parameters)?),
     };

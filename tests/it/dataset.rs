@@ -74,7 +74,8 @@ fn recipe(dataset: Dataset) -> Recipe {
     }
 }
 
-fn drawn(train: u32, validation: u32, test: u32) -> Recipe {
+/// A recipe with so many drawn pictures of each split.
+pub fn drawn(train: u32, validation: u32, test: u32) -> Recipe {
     recipe(Dataset::Drawn(Drawn {
         seed: 5,
         train,
@@ -167,15 +168,15 @@ impl Photos {
     }
 }
 
-/// A cache of its own, and what happened while pictures were opened.
-struct Bench {
-    folder: TempDir,
-    events: Mutex<Vec<Event>>,
-    interrupted: AtomicBool,
+/// A cache of its own, and what happened since it was last asked.
+pub struct Bench {
+    pub folder: TempDir,
+    pub events: Mutex<Vec<Event>>,
+    pub interrupted: AtomicBool,
 }
 
 impl Bench {
-    fn new() -> Self {
+    pub fn new() -> Self {
         Self {
             folder: tempfile::tempdir().expect("a temporary folder"),
             events: Mutex::default(),
@@ -183,18 +184,33 @@ impl Bench {
         }
     }
 
-    fn open(&self, recipe: &Recipe, photos: Option<&Photos>) -> Result<Data, Error> {
+    /// The cache.
+    pub fn cache(&self) -> Cache {
+        Cache::open(self.folder.path().to_owned(), false).expect("a cache")
+    }
+
+    /// The cache, of which nothing is used.
+    pub fn fresh(&self) -> Cache {
+        Cache::open(self.folder.path().to_owned(), true).expect("a cache")
+    }
+
+    /// Does something that tells what happens.
+    pub fn observed<T>(&self, act: impl FnOnce(&Observer<'_>) -> T) -> T {
         let sink = |event| self.events.lock().expect("no panic").push(event);
-        let observer = Observer::new(&sink, &self.interrupted);
-        let cache = Cache::open(self.folder.path().to_owned(), false).expect("a cache");
+        act(&Observer::new(&sink, &self.interrupted))
+    }
+
+    fn open(&self, recipe: &Recipe, photos: Option<&Photos>) -> Result<Data, Error> {
         let obtained = photos.map(Photos::obtained);
-        dataset::open(
-            recipe,
-            obtained.as_ref(),
-            &cache,
-            Level::detect(),
-            &observer,
-        )
+        self.observed(|observer| {
+            let cache = self.cache();
+            dataset::open(recipe, obtained.as_ref(), &cache, Level::detect(), observer)
+        })
+    }
+
+    /// Opens drawn pictures.
+    pub fn data(&self, recipe: &Recipe) -> Data {
+        self.open(recipe, None).expect("it opens")
     }
 
     /// Splits that were decoded since the last call.

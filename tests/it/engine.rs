@@ -7,8 +7,10 @@ use goldrun::engine::cpu::{CpuNetwork, Examples};
 use goldrun::kernels::Level;
 use goldrun::model::backbone::mobilenet_v2;
 use goldrun::model::{Network, Parameters, Trained};
-use goldrun::random::{Purpose, Stream, unit};
+use goldrun::random::{Purpose, Stream};
 use goldrun::recipe::{Optimizer, Trainable};
+
+use crate::support::{made_parameters, uniform};
 
 const IMAGES: usize = 3;
 /// Seeds that are tried for masks that agree.
@@ -30,26 +32,8 @@ impl Case {
             outputs: if classes == 2 { 1 } else { classes },
             dropout: 0.0,
         };
-        let backbone = network
-            .backbone_tensors()
-            .iter()
-            .enumerate()
-            .map(|(place, spec)| {
-                let values = uniform(seed, 100 + place as u32, spec.len());
-                let scaled =
-                    |low: f32, high: f32| values.iter().map(|u| low + (high - low) * u).collect();
-                let fan_in: usize = spec.shape[..spec.shape.len() - 1].iter().product();
-                let bound = (6.0 / fan_in.max(1) as f32).sqrt();
-                match spec.name.rsplit('/').next() {
-                    Some("kernel") if spec.shape[3] == 1 => scaled(-0.8, 0.8),
-                    Some("kernel") => scaled(-bound, bound),
-                    Some("gamma" | "moving_variance") => scaled(0.7, 1.3),
-                    _ => scaled(-0.2, 0.4),
-                }
-            })
-            .collect();
         Self {
-            parameters: Parameters::with_new_head(&network, backbone, seed),
+            parameters: made_parameters(&network, seed),
             trained: Trained::of(&network, trainable).unwrap(),
             pictures: uniform(seed, 1, IMAGES * side * side * 3)
                 .iter()
@@ -114,13 +98,6 @@ impl Case {
         native.train_batch(rows, &examples, &mut losses, &mut logits);
         losses.iter().map(|&loss| f64::from(loss)).sum::<f64>() / IMAGES as f64
     }
-}
-
-fn uniform(seed: u64, slot: u32, n: usize) -> Vec<f32> {
-    let stream = Stream::new(seed, Purpose::Weights, slot);
-    (0..n as u32)
-        .map(|element| unit(stream.word(0, element)))
-        .collect()
 }
 
 fn sgd(momentum: f64, nesterov: bool) -> Optimizer {

@@ -29,7 +29,16 @@ const ALLOWED: [(&str, &[&str]); 16] = [
     ),
     (
         "engine",
-        &["recipe", "record", "random", "kernels", "dataset", "model"],
+        &[
+            "digest",
+            "recipe",
+            "record",
+            "random",
+            "kernels",
+            "artifacts",
+            "dataset",
+            "model",
+        ],
     ),
     ("evaluate", &["recipe", "record"]),
     ("golden", &["whole", "recipe", "record"]),

@@ -7,6 +7,7 @@
 // Heads of answers and lists of bad recipes are put together where they are read.
 #![allow(clippy::format_push_string)]
 
+mod allocations;
 mod artifacts;
 mod cli;
 mod dataset;
@@ -15,6 +16,7 @@ mod docs;
 mod drawn;
 mod engine;
 mod everywhere;
+mod features;
 mod golden;
 mod keras;
 mod kernels;

@@ -8,6 +8,8 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 
 use assert_cmd::cargo::cargo_bin;
 use fs_err as fs;
+use goldrun::model::{Network, Parameters};
+use goldrun::random::{Purpose, Stream, unit};
 
 /// A recipe that runs in a second: few drawn pictures, one epoch a phase, weights without a pin.
 pub const SMALL: &str = r#"# A recipe of the tests.
@@ -225,4 +227,35 @@ impl Ran {
             self.stderr
         )
     }
+}
+
+/// Made values from 0 to 1.
+pub fn uniform(seed: u64, slot: u32, n: usize) -> Vec<f32> {
+    let stream = Stream::new(seed, Purpose::Weights, slot);
+    (0..n as u32)
+        .map(|element| unit(stream.word(0, element)))
+        .collect()
+}
+
+/// Made parameters with which values of every layer stay in the range of trained ones.
+pub fn made_parameters(network: &Network, seed: u64) -> Parameters {
+    let backbone = network
+        .backbone_tensors()
+        .iter()
+        .enumerate()
+        .map(|(place, spec)| {
+            let values = uniform(seed, 100 + place as u32, spec.len());
+            let scaled =
+                |low: f32, high: f32| values.iter().map(|u| low + (high - low) * u).collect();
+            let fan_in: usize = spec.shape[..spec.shape.len() - 1].iter().product();
+            let bound = (6.0 / fan_in.max(1) as f32).sqrt();
+            match spec.name.rsplit('/').next() {
+                Some("kernel") if spec.shape[3] == 1 => scaled(-0.8, 0.8),
+                Some("kernel") => scaled(-bound, bound),
+                Some("gamma" | "moving_variance") => scaled(0.7, 1.3),
+                _ => scaled(-0.2, 0.4),
+            }
+        })
+        .collect();
+    Parameters::with_new_head(network, backbone, seed)
 }

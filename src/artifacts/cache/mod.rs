@@ -16,6 +16,7 @@
 
 mod executable;
 mod lock;
+pub mod rows;
 
 use std::io;
 use std::path::{Path, PathBuf};

@@ -1,14 +1,14 @@
 //! Decoding a split's pictures, chunk by chunk, with all threads.
 
-use std::path::Path;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Instant;
 
 use rayon::prelude::*;
 use tracing::trace_span;
 
-use super::file::{Chunk, Element, Layout, PixelWriter, Reject};
+use super::file::{About, Chunk, PixelWriter, Reject};
 use super::{Request, Tolerance};
+use crate::artifacts::cache::rows::{Element, Layout, RowWriter};
 use crate::dataset::decode::{self, Picture};
 use crate::dataset::scan::{Origin, Source};
 use crate::dataset::{Error, Item, drawn};
@@ -31,15 +31,15 @@ pub(super) struct Work<'a> {
 }
 
 impl Work<'_> {
-    /// Fills the file at `path`.
-    pub fn write(&self, path: &Path, tolerance: &mut Tolerance) -> Result<(), Error> {
+    /// Decodes all files into `rows`.
+    pub fn write(&self, rows: &mut RowWriter, tolerance: &mut Tolerance) -> Result<About, Error> {
         let stage = Stage::Decode(self.split);
         let started = Instant::now();
         self.observer.tell(Event::StageStarted {
             stage: stage.clone(),
             total: Some(self.files.len() as u64),
         });
-        let mut writer = PixelWriter::create(path, self.layout)?;
+        let mut writer = PixelWriter::new(rows);
         let mut chunks = self
             .files
             .chunks((CHUNK_BYTES / self.layout.bytes()).max(1))
@@ -48,53 +48,57 @@ impl Work<'_> {
                 *first += files.len();
                 Some((number, files))
             });
-        let mut decode_next = || match chunks.next() {
-            Some((first, files)) => self.decode(first, files).map(Some),
-            None => Ok(None),
+        // False when there is nothing more to decode.
+        let mut decode_next = |chunk: &mut Chunk| match chunks.next() {
+            Some((first, files)) => self.decode(first, files, chunk).map(|()| true),
+            None => Ok(false),
         };
-        let mut decoded = decode_next()?;
-        while let Some(chunk) = decoded {
-            tolerance.count(self.split, self.files, &chunk.rejects)?;
-            let (next, written) = rayon::join(&mut decode_next, || {
-                trace_span!("write").in_scope(|| writer.append(chunk))
-            });
+        // Two chunks take turns, because fresh memory costs more than decoding into it.
+        let mut decoded = Chunk::default();
+        let mut next = Chunk::default();
+        let mut more = decode_next(&mut decoded)?;
+        while more {
+            tolerance.count(self.split, self.files, &decoded.rejects)?;
+            let (decoding, written) = rayon::join(
+                || decode_next(&mut next),
+                || trace_span!("write").in_scope(|| writer.append(&mut decoded)),
+            );
             written?;
-            decoded = next?;
+            more = decoding?;
+            std::mem::swap(&mut decoded, &mut next);
         }
-        writer.finish()?;
+        let about = writer.finish(self.request.size());
         self.observer.tell(Event::StageFinished {
             stage,
             seconds: started.elapsed().as_secs_f64(),
         });
-        Ok(())
+        Ok(about)
     }
 
-    /// Decodes files with all threads; `first` is the number of the first one.
-    fn decode(&self, first: usize, files: &[&Item]) -> Result<Chunk, Error> {
-        let mut bytes = vec![0; files.len() * self.layout.bytes()];
-        let reasons: Vec<Option<String>> = bytes
+    /// Decodes files into `chunk` with all threads; `first` is the number of the first one.
+    fn decode(&self, first: usize, files: &[&Item], chunk: &mut Chunk) -> Result<(), Error> {
+        chunk.bytes.resize(files.len() * self.layout.bytes(), 0);
+        let reasons: Vec<Option<String>> = chunk
+            .bytes
             .par_chunks_exact_mut(self.layout.bytes())
             .zip(files)
             .map_init(
-                || vec![0.0; self.layout.values()],
+                || vec![0.0; self.layout.values],
                 |resized, (out, item)| self.decode_one(item, resized, out),
             )
             .collect::<Result<_, Error>>()?;
-        let kept = reasons.iter().map(Option::is_none).collect();
-        let rejects = reasons
-            .into_iter()
-            .enumerate()
-            .filter_map(|(number, reason)| {
+        chunk.kept.clear();
+        chunk.kept.extend(reasons.iter().map(Option::is_none));
+        let rejected = reasons.into_iter().enumerate();
+        chunk
+            .rejects
+            .extend(rejected.filter_map(|(number, reason)| {
                 Some(Reject {
                     number: (first + number) as u32,
                     reason: reason?,
                 })
-            });
-        Ok(Chunk {
-            bytes,
-            kept,
-            rejects: rejects.collect(),
-        })
+            }));
+        Ok(())
     }
 
     /// Decodes and resizes one file; gives the reason if it cannot be decoded.
@@ -150,7 +154,7 @@ impl Work<'_> {
                     self.request.level,
                     &picture.rgb,
                     [picture.height, picture.width],
-                    [self.layout.height, self.layout.width],
+                    self.request.size(),
                     resized,
                 );
                 for (out, value) in out.as_chunks_mut().0.iter_mut().zip(resized) {

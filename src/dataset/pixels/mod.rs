@@ -1,8 +1,8 @@
 //! The pixel file of a split: every picture decoded and resized, once, in sorted order.
 //!
-//! It is an entry of the derived cache, keyed by everything it depends on. Writing streams: a chunk of
-//! pictures is decoded by all threads while the chunk before it is hashed and written, so memory does not
-//! grow with the split. Reading is by offset, from any thread.
+//! It is an entry of rows in the derived cache, keyed by everything it depends on. Writing streams: a chunk
+//! of pictures is decoded by all threads while the chunk before it is hashed and written, so memory does not
+//! grow with the split. Reading is by row, from any thread.
 
 mod decoding;
 mod file;
@@ -14,11 +14,13 @@ use std::sync::atomic::AtomicU64;
 use tracing::trace_span;
 
 use self::decoding::Work;
-use self::file::{Element, Layout, Reject, damaged};
+use self::file::Reject;
+use super::decode::CHANNELS;
 use super::list::paths_digest;
 use super::scan::{Origin, Source};
 use super::{Error, Item, drawn};
-use crate::artifacts::cache::{Cache, Derived};
+use crate::artifacts::cache::Cache;
+use crate::artifacts::cache::rows::{Element, Layout};
 use crate::kernels::Level;
 use crate::recipe::{Dataset, Input, Orientation, Recipe, SplitName};
 use crate::record::Observer;
@@ -79,6 +81,13 @@ pub struct Request<'a> {
     pub level: Level,
 }
 
+impl Request<'_> {
+    /// Height and width of every image.
+    fn size(&self) -> [usize; 2] {
+        self.input.image_size.map(|side| side as usize)
+    }
+}
+
 /// Gets the pixels of `files`, which are sorted, from the cache or by decoding.
 pub fn obtain(
     split: SplitName,
@@ -90,36 +99,36 @@ pub fn obtain(
     observer: &Observer,
 ) -> Result<Pixels, Error> {
     let _span = trace_span!("split", split = split.word()).entered();
-    match cache.derived(KIND, &key(source, files, request), observer)? {
-        Derived::Ready(path) => {
-            let pixels = Pixels::open(&path, None)?;
-            trace_span!("verify").in_scope(|| pixels.verify(&path, observer))?;
-            let listed = pixels.listed();
-            if listed != files.len() {
-                return Err(damaged(
-                    &path,
-                    format!("{listed} pictures instead of {}", files.len()),
-                ));
-            }
-            tolerance.count(split, files, pixels.rejects())?;
-            Ok(pixels)
-        }
-        Derived::Missing(writer) => {
-            let work = Work {
-                split,
-                source,
-                files,
-                request,
-                layout: layout(source, request),
-                observer,
-                done: AtomicU64::new(0),
-            };
-            work.write(writer.path(), tolerance)?;
-            let derived = writer.commit()?;
-            let path = derived.path.clone();
-            Pixels::open(&path, Some(derived))
-        }
+    let work = Work {
+        split,
+        source,
+        files,
+        request,
+        layout: layout(source, request),
+        observer,
+        done: AtomicU64::new(0),
+    };
+    let mut made = false;
+    let rows = cache.rows(
+        KIND,
+        &key(source, files, request),
+        work.layout,
+        observer,
+        |rows| -> Result<_, Error> {
+            made = true;
+            work.write(rows, tolerance)
+        },
+    )?;
+    let pixels = Pixels(rows);
+    let listed = pixels.0.len() + pixels.rejects().len();
+    if listed != files.len() {
+        let what = format!("{listed} pictures instead of {}", files.len());
+        return Err(pixels.0.damaged(what).into());
     }
+    if !made {
+        tolerance.count(split, files, pixels.rejects())?;
+    }
+    Ok(pixels)
 }
 
 /// Everything the pixels depend on; the cache adds the digest of the executable.
@@ -143,12 +152,11 @@ fn key(source: &Source, files: &[&Item], request: &Request) -> String {
 
 /// Pictures that are not resized have whole values; only for drawn ones is that known beforehand.
 fn layout(source: &Source, request: &Request) -> Layout {
-    let [height, width] = request.input.image_size.map(|side| side as usize);
+    let [height, width] = request.size();
     let drawn_size = matches!(source.origin, Origin::Drawn { .. })
         && [height, width] == [drawn::SIZE, drawn::SIZE];
     Layout {
-        height,
-        width,
+        values: height * width * CHANNELS,
         element: if drawn_size {
             Element::U8
         } else {

@@ -119,6 +119,7 @@ impl Engine for CandleEngine {
     ) -> Result<Outputs, Error> {
         let mut outputs = Outputs::default();
         let mut scratch = Scratch::new();
+        let (mut labels, mut indices) = (Vec::new(), Vec::new());
         for number in 0..epoch.steps() {
             if observer.interrupted() {
                 return Err(Error::Interrupted);
@@ -131,7 +132,7 @@ impl Engine for CandleEngine {
             {
                 epoch.input(position, &mut scratch, picture)?;
             }
-            let (labels, indices) = examples(epoch, positions);
+            examples(epoch, positions, &mut labels, &mut indices);
             let factors = self.dropout(dropout, &indices);
             let pass = self.candle.pass(&pictures, &labels, Some(&factors))?;
             match &mut self.rule {

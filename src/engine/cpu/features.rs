@@ -1,103 +1,123 @@
-//! Features of the frozen prefix, kept in a scratch file: computed once, read at every epoch.
+//! Features: what crosses the border for each image of a split that no epoch changes.
 //!
-//! A file and not memory, so that a data set larger than memory costs disk only; what fits stays in the
-//! system's page cache.
+//! They are computed once and kept as an entry of rows in the derived cache, for later epochs and later
+//! runs. A file and not memory, so that a data set larger than memory costs disk only; what fits stays in
+//! the system's page cache.
 
-use std::fs::File;
-use std::io::{Read, Seek, SeekFrom, Write};
-use std::path::Path;
+use std::time::Instant;
 
+use super::prefix::{self, Prefix};
+use crate::artifacts::cache::Cache;
+use crate::artifacts::cache::rows::{Element, Layout, RowWriter, Rows};
+use crate::dataset::Split;
+use crate::digest::Digest;
 use crate::engine::Error;
+use crate::model::Operation;
+use crate::model::operation::OPERATION_TENSORS;
+use crate::record::{Event, Observer, Stage};
 
-/// Bytes that are turned into values at a time.
-const BLOCK: usize = 1 << 16;
+/// Kind of this cache entry.
+const KIND: &str = "features";
 
-/// Rows of f32, one an image.
-pub(super) struct FeatureStore {
-    file: File,
-    row: usize,
-    folder: String,
+/// The features of a split, open for reading; a row an image, in the order of evaluation.
+pub(super) type Features = Rows<()>;
+
+/// The frozen prefix, about to make features.
+pub(super) struct Maker<'a> {
+    pub(super) prefix: Prefix<'a>,
+    /// The backbone's operations.
+    pub(super) operations: &'a [Operation],
+    /// How many of them are below the border.
+    pub(super) frozen: usize,
+    /// Images that are computed together.
+    pub(super) batch: usize,
 }
 
-impl FeatureStore {
-    /// An empty store for rows of `row` values, in a nameless file in `folder`.
-    pub(super) fn new(folder: &Path, row: usize) -> Result<Self, Error> {
-        let named = folder.display().to_string();
-        let file = fs_err::create_dir_all(folder)
-            .and_then(|()| tempfile::tempfile_in(folder))
-            .map_err(|source| Error::Features {
-                folder: named.clone(),
-                source,
-            })?;
-        Ok(Self {
-            file,
-            row,
-            folder: named,
-        })
+impl Maker<'_> {
+    /// Gets the features of a split, from the cache or by computing.
+    pub(super) fn obtain(&self, split: &Split, cache: &Cache) -> Result<Features, Error> {
+        let layout = Layout {
+            values: self.prefix.network.border_len(),
+            element: Element::F32,
+        };
+        let key = self.key(split);
+        let make = |rows: &mut RowWriter| self.write(split, rows);
+        let features = cache.rows(KIND, &key, layout, self.prefix.observer, make)?;
+        if features.len() != split.len() {
+            let what = format!("{} rows instead of {}", features.len(), split.len());
+            return Err(features.damaged(what).into());
+        }
+        Ok(features)
     }
 
-    /// Writes whole rows from that of image `first` on.
-    pub(super) fn write(&mut self, first: usize, rows: &[f32]) -> Result<(), Error> {
-        self.at(first, |file| {
-            let mut bytes = Vec::with_capacity(BLOCK);
-            for values in rows.chunks(BLOCK / size_of::<f32>()) {
-                bytes.clear();
-                bytes.extend(values.iter().flat_map(|value| value.to_le_bytes()));
-                file.write_all(&bytes)?;
+    /// Everything that features depend on; the cache adds the digest of the executable.
+    fn key(&self, split: &Split) -> String {
+        let parameters = self.prefix.network.parameters();
+        let mut below = Digest::default();
+        for operation in &self.operations[..self.frozen] {
+            for tensor in &parameters.tensors[operation.kernel..][..OPERATION_TENSORS] {
+                below.add_values(&tensor.values);
             }
-            Ok(())
-        })
+        }
+        // All operations, because those above the border decide what crosses it.
+        format!(
+            "{}operations {:?}\nfrozen {}\nparameters {}\n",
+            split.content(),
+            self.operations,
+            self.frozen,
+            below.hex()
+        )
     }
 
-    /// Reads whole rows from that of image `first` on.
-    pub(super) fn read(&mut self, first: usize, rows: &mut [f32]) -> Result<(), Error> {
-        self.at(first, |file| {
-            let mut block = vec![0; BLOCK];
-            for values in rows.chunks_mut(BLOCK / size_of::<f32>()) {
-                let bytes = &mut block[..size_of_val(values)];
-                file.read_exact(bytes)?;
-                for (value, bytes) in values.iter_mut().zip(bytes.as_chunks::<4>().0) {
-                    *value = f32::from_le_bytes(*bytes);
-                }
-            }
-            Ok(())
-        })
-    }
-
-    // The file has one place to read and write at, so that calls must not overlap.
-    fn at(
-        &mut self,
-        first: usize,
-        act: impl FnOnce(&mut File) -> std::io::Result<()>,
-    ) -> Result<(), Error> {
-        let file = &mut self.file;
-        let offset = first as u64 * self.row as u64 * size_of::<f32>() as u64;
-        file.seek(SeekFrom::Start(offset))
-            .and_then(|_| act(file))
-            .map_err(|source| Error::Features {
-                folder: self.folder.clone(),
-                source,
+    /// Computes the features of a split; a batch is written while the next one is computed.
+    fn write(&self, split: &Split, rows: &mut RowWriter) -> Result<(), Error> {
+        let observer = self.prefix.observer;
+        let stage = Stage::Features(split.name);
+        let started = Instant::now();
+        observer.tell(Event::StageStarted {
+            stage: stage.clone(),
+            total: Some(split.len() as u64),
+        });
+        let compute = |first: usize, batch: &mut Vec<f32>| {
+            let images = self.batch.min(split.len() - first);
+            batch.resize(images * self.prefix.network.border_len(), 0.0);
+            self.prefix.run(batch, |image, workspace| {
+                split.input(first + image, &mut workspace.picture)
             })
+        };
+        let (mut computed, mut next) = (Vec::new(), Vec::new());
+        compute(0, &mut computed)?;
+        for first in (0..split.len()).step_by(self.batch) {
+            let after = split.len().min(first + self.batch);
+            let (computing, written) = rayon::join(
+                || (after < split.len()).then(|| compute(after, &mut next)),
+                || rows.append_values(&computed),
+            );
+            written?;
+            computing.transpose()?;
+            std::mem::swap(&mut computed, &mut next);
+            observer.tell(Event::StageProgress {
+                stage: stage.clone(),
+                done: after as u64,
+            });
+        }
+        observer.tell(Event::StageFinished {
+            stage,
+            seconds: started.elapsed().as_secs_f64(),
+        });
+        Ok(())
     }
 }
 
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn rows_come_back_as_they_went() {
-        let folder = tempfile::tempdir().unwrap();
-        let mut store = FeatureStore::new(folder.path(), 3).unwrap();
-        store
-            .write(0, &[1.0, -0.0, f32::MIN_POSITIVE / 2.0])
-            .unwrap();
-        store.write(1, &[4.0; 6]).unwrap();
-        let mut rows = [0.0; 6];
-        store.read(0, &mut rows).unwrap();
-        assert_eq!(rows[1].to_bits(), 0x8000_0000);
-        assert_eq!(rows[2], f32::MIN_POSITIVE / 2.0);
-        assert_eq!(rows[3..], [4.0; 3]);
-        assert!(store.read(2, &mut rows).is_err(), "past the end");
-    }
+/// Reads the features of a batch in parallel; `position` is where an image of the batch stands in the split.
+pub(super) fn read(
+    features: &Features,
+    rows: &mut [f32],
+    len: usize,
+    observer: &Observer<'_>,
+    position: impl Fn(usize) -> usize + Sync,
+) -> Result<(), Error> {
+    prefix::each(rows, len, observer, |image, row| {
+        Ok(features.read(position(image), row)?)
+    })
 }

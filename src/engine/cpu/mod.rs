@@ -10,27 +10,27 @@ mod features;
 mod head;
 mod layer;
 mod network;
+mod prefix;
 mod stretch;
 mod tail;
 
 use std::collections::HashMap;
 use std::ops::Range;
-use std::path::PathBuf;
-
-use rayon::prelude::*;
 
 pub use self::head::Examples;
 pub use self::network::CpuNetwork;
 
-use self::features::FeatureStore;
+use self::features::{Features, Maker};
+use self::prefix::{Prefix, Workspace, Workspaces};
 use super::{Engine, Error, Outputs, examples};
+use crate::artifacts::cache::Cache;
 use crate::dataset::Split;
-use crate::dataset::batch::{Scratch, TrainingEpoch};
+use crate::dataset::batch::TrainingEpoch;
 use crate::kernels::Level;
-use crate::model::{Network, Parameters, Trained};
+use crate::model::{Network, Operation, Parameters, Trained};
 use crate::random::Stream;
 use crate::recipe::{Optimizer, SplitName};
-use crate::record::{Event, Observer, Stage};
+use crate::record::Observer;
 
 /// Images evaluated at a time, at least.
 const EVALUATION_BATCH: usize = 32;
@@ -38,90 +38,75 @@ const EVALUATION_BATCH: usize = 32;
 /// The native engine on the CPU.
 pub struct CpuEngine {
     network: CpuNetwork,
+    operations: Vec<Operation>,
+    /// Operations below the border in this phase.
+    frozen: usize,
     outputs: usize,
-    features: usize,
+    features_len: usize,
     picture: usize,
     batch: usize,
-    scratch: PathBuf,
-    /// What crosses the border for each image of a split that does not change, kept for a phase.
-    stores: HashMap<SplitName, FeatureStore>,
+    cache: Cache,
+    /// Features of splits that no epoch changes, kept for a phase.
+    features: HashMap<SplitName, Features>,
+    workspaces: Workspaces,
+    /// What crosses the border for a batch.
+    rows: Vec<f32>,
+    labels: Vec<u32>,
+    indices: Vec<u32>,
 }
 
 impl CpuEngine {
-    /// An engine for batches of `batch` images; scratch files go to `scratch`.
+    /// An engine for batches of `batch` images; features go to `cache`.
     pub fn new(
         level: Level,
         network: &Network,
         parameters: Parameters,
         batch: usize,
-        scratch: PathBuf,
+        cache: Cache,
     ) -> Self {
         let batch = batch.max(EVALUATION_BATCH);
+        let operations = network.operations();
+        let picture = network.layers[0].shape.iter().product();
+        let outputs = network.outputs;
+        let features_len = network.features().iter().product();
+        let network = CpuNetwork::new(level, network, parameters, batch);
         Self {
-            network: CpuNetwork::new(level, network, parameters, batch),
-            outputs: network.outputs,
-            features: network.features().iter().product(),
-            picture: network.layers[0].shape.iter().product(),
+            rows: vec![0.0; batch * network.border_len()],
+            network,
+            frozen: operations.len(),
+            operations,
+            outputs,
+            features_len,
+            picture,
             batch,
-            scratch,
-            stores: HashMap::new(),
+            cache,
+            features: HashMap::new(),
+            workspaces: Workspaces::new(picture),
+            labels: Vec::with_capacity(batch),
+            indices: Vec::with_capacity(batch),
         }
     }
 
-    /// What crosses the border for the images of a batch, in parallel; `input` writes the picture of an
-    /// image of the batch.
-    fn borders(
-        &self,
-        rows: &mut [f32],
-        observer: &Observer<'_>,
-        input: impl Fn(usize, &mut Scratch, &mut [f32]) -> Result<(), crate::dataset::Error> + Sync,
-    ) -> Result<(), Error> {
-        rows.par_chunks_exact_mut(self.network.border_len())
-            .enumerate()
-            .try_for_each_init(
-                || (vec![0.0; self.picture], Scratch::new()),
-                |(picture, scratch), (image, row)| {
-                    if observer.interrupted() {
-                        return Err(Error::Interrupted);
-                    }
-                    input(image, scratch, picture)?;
-                    self.network.border(picture, row);
-                    Ok(())
-                },
-            )
-    }
-
-    /// Keeps what crosses the border for a split's images, unless it is kept already.
+    /// Has the features of a split at hand, if that is worth it: computed unless an earlier epoch or run did.
+    ///
+    /// Early in the network more crosses the border than a picture has, and little is computed below it:
+    /// there a file of features would cost more than it saves.
     fn keep_features(&mut self, split: &Split, observer: &Observer<'_>) -> Result<(), Error> {
-        if self.stores.contains_key(&split.name) {
-            return Ok(());
+        let is_worth_it = self.frozen > 0 && self.network.border_len() <= self.picture;
+        if is_worth_it && !self.features.contains_key(&split.name) {
+            let maker = Maker {
+                prefix: Prefix {
+                    network: &self.network,
+                    workspaces: &self.workspaces,
+                    observer,
+                },
+                operations: &self.operations,
+                frozen: self.frozen,
+                batch: self.batch,
+            };
+            let features = maker.obtain(split, &self.cache)?;
+            self.features.insert(split.name, features);
         }
-        let row = self.network.border_len();
-        let mut store = FeatureStore::new(&self.scratch, row)?;
-        let mut rows = vec![0.0; self.batch.min(split.len()) * row];
-        let stage = Stage::Features(split.name);
-        let started = std::time::Instant::now();
-        observer.tell(Event::StageStarted {
-            stage: stage.clone(),
-            total: Some(split.len() as u64),
-        });
-        for first in (0..split.len()).step_by(self.batch) {
-            let images = self.batch.min(split.len() - first);
-            let rows = &mut rows[..images * row];
-            self.borders(rows, observer, |image, _, picture| {
-                split.input(first + image, picture)
-            })?;
-            store.write(first, rows)?;
-            observer.tell(Event::StageProgress {
-                stage: stage.clone(),
-                done: (first + images) as u64,
-            });
-        }
-        observer.tell(Event::StageFinished {
-            stage,
-            seconds: started.elapsed().as_secs_f64(),
-        });
-        self.stores.insert(split.name, store);
         Ok(())
     }
 }
@@ -134,25 +119,22 @@ impl Engine for CpuEngine {
         observer: &Observer<'_>,
     ) -> Result<Vec<f32>, Error> {
         let first = positions.start;
-        let mut features = vec![0.0; positions.len() * self.features];
-        features
-            .par_chunks_exact_mut(self.features)
-            .enumerate()
-            .try_for_each(|(image, out)| {
-                if observer.interrupted() {
-                    return Err(Error::Interrupted);
-                }
-                let mut picture = vec![0.0; self.picture];
-                split.input(first + image, &mut picture)?;
-                self.network.features(&picture, out);
+        let mut features = vec![0.0; positions.len() * self.features_len];
+        prefix::each(&mut features, self.features_len, observer, |image, out| {
+            self.workspaces.with(|workspace| {
+                split.input(first + image, &mut workspace.picture)?;
+                self.network.features(&workspace.picture, out);
                 Ok(())
-            })?;
+            })
+        })?;
         Ok(features)
     }
 
     fn begin_phase(&mut self, trained: &Trained, optimizer: &Optimizer) -> Result<(), Error> {
         self.network.begin_phase(trained, optimizer);
-        self.stores.clear();
+        self.frozen = trained.frozen_operations;
+        self.features.clear();
+        self.rows = vec![0.0; self.batch * self.network.border_len()];
         Ok(())
     }
 
@@ -163,24 +145,45 @@ impl Engine for CpuEngine {
         observer: &Observer<'_>,
         step: &mut dyn FnMut(usize, &Outputs),
     ) -> Result<Outputs, Error> {
-        let row = self.network.border_len();
-        let mut rows = vec![0.0; self.batch * row];
-        let mut outputs = Outputs::default();
+        let split = epoch.split();
+        if !epoch.is_augmented() {
+            self.keep_features(split, observer)?;
+        }
+        let features = self
+            .features
+            .get(&split.name)
+            .filter(|_| !epoch.is_augmented());
+        let len = self.network.border_len();
+        let mut outputs = Outputs {
+            losses: Vec::with_capacity(epoch.len()),
+            logits: Vec::with_capacity(epoch.len() * self.outputs),
+        };
         for number in 0..epoch.steps() {
             let positions = epoch.batch(number);
             let (first, images) = (positions.start, positions.len());
-            let rows = &mut rows[..images * row];
-            self.borders(rows, observer, |image, scratch, picture| {
-                epoch.input(first + image, scratch, picture)
-            })?;
-            let (labels, indices) = examples(epoch, positions);
+            let rows = &mut self.rows[..images * len];
+            match features {
+                Some(features) => features::read(features, rows, len, observer, |image| {
+                    epoch.place(first + image)
+                })?,
+                None => Prefix {
+                    network: &self.network,
+                    workspaces: &self.workspaces,
+                    observer,
+                }
+                .run(rows, |image, workspace| {
+                    let Workspace { picture, scratch } = workspace;
+                    epoch.input(first + image, scratch, picture)
+                })?,
+            }
+            examples(epoch, positions, &mut self.labels, &mut self.indices);
             outputs.losses.resize(first + images, 0.0);
             outputs.logits.resize((first + images) * self.outputs, 0.0);
             self.network.train_batch(
                 rows,
                 &Examples {
-                    labels: &labels,
-                    indices: &indices,
+                    labels: &self.labels,
+                    indices: &self.indices,
                     dropout,
                 },
                 &mut outputs.losses[first..],
@@ -193,21 +196,27 @@ impl Engine for CpuEngine {
 
     fn evaluate(&mut self, split: &Split, observer: &Observer<'_>) -> Result<Outputs, Error> {
         self.keep_features(split, observer)?;
-        let row = self.network.border_len();
+        let len = self.network.border_len();
         let labels = split.labels();
-        let mut rows = vec![0.0; self.batch.min(split.len()) * row];
         let mut outputs = Outputs {
             losses: vec![0.0; split.len()],
             logits: vec![0.0; split.len() * self.outputs],
         };
         for first in (0..split.len()).step_by(self.batch) {
-            if observer.interrupted() {
-                return Err(Error::Interrupted);
-            }
             let images = self.batch.min(split.len() - first);
-            let rows = &mut rows[..images * row];
-            if let Some(store) = self.stores.get_mut(&split.name) {
-                store.read(first, rows)?;
+            let rows = &mut self.rows[..images * len];
+            match self.features.get(&split.name) {
+                Some(features) => {
+                    features::read(features, rows, len, observer, |image| first + image)?;
+                }
+                None => Prefix {
+                    network: &self.network,
+                    workspaces: &self.workspaces,
+                    observer,
+                }
+                .run(rows, |image, workspace| {
+                    split.input(first + image, &mut workspace.picture)
+                })?,
             }
             self.network.evaluate_batch(
                 rows,

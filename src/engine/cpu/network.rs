@@ -1,6 +1,7 @@
 //! A network with its parameters on the CPU: the border of the frozen prefix, and steps on batches.
 
 use rayon::prelude::*;
+use tracing::trace_span;
 
 use super::border::Border;
 use super::head::{Examples, Head, HeadPass, Outputs};
@@ -163,7 +164,8 @@ impl CpuNetwork {
                     let pooled = &mut self.pooled[..part.len() * channels];
                     self.tail
                         .set_inputs(&rows[part.start * row..part.end * row]);
-                    self.tail.forward(level, &self.layers, part.len(), pooled);
+                    trace_span!("forward", images = part.len())
+                        .in_scope(|| self.tail.forward(level, &self.layers, part.len(), pooled));
                     self.head.forward(
                         level,
                         pooled,
@@ -175,11 +177,14 @@ impl CpuNetwork {
                     let dpooled = &mut self.dpooled[..part.len() * channels];
                     self.head
                         .input_gradient(level, &mut self.pass, part.clone(), dpooled);
-                    self.tail
-                        .backward(level, &self.layers, part.len(), dpooled, sum);
+                    trace_span!("backward", images = part.len()).in_scope(|| {
+                        self.tail
+                            .backward(level, &self.layers, part.len(), dpooled, sum);
+                    });
                     sum = Sum::Continued;
                 }
-                self.tail.update(level, &mut self.layers, &self.update);
+                trace_span!("update")
+                    .in_scope(|| self.tail.update(level, &mut self.layers, &self.update));
             }
         }
         self.head.update(level, &self.pass, &self.update);
@@ -201,7 +206,10 @@ impl CpuNetwork {
         pooled
             .par_chunks_exact_mut(used / labels.len())
             .zip(rows.par_chunks_exact(rows.len() / labels.len()))
-            .for_each(|(pooled, row)| self.rest.forward(self.level, &self.layers, row, pooled));
+            .for_each(|(pooled, row)| {
+                let _span = trace_span!("tail").entered();
+                self.rest.forward(self.level, &self.layers, row, pooled);
+            });
         self.head.logits(self.level, &self.pooled[..used], logits);
         self.head.losses(logits, labels, losses, &mut self.pass);
     }

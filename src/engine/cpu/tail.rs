@@ -7,6 +7,7 @@
 use std::ops::Range;
 
 use rayon::prelude::*;
+use tracing::trace_span;
 
 use super::border::Border;
 use super::layer::Layer;
@@ -177,6 +178,7 @@ impl Tail {
             // Both read the gradients of the outputs, and neither waits for the other.
             rayon::join(
                 || {
+                    let _span = trace_span!("input gradients", layer = operation.name).entered();
                     if let Some(dx) = &mut dx {
                         let dx = &mut dx[..x_len];
                         input_gradients(
@@ -190,7 +192,10 @@ impl Tail {
                         );
                     }
                 },
-                || layer.accumulate(level, images, x, dz_used, sum, &mut sums),
+                || {
+                    let _span = trace_span!("weight gradients", layer = operation.name).entered();
+                    layer.accumulate(level, images, x, dz_used, sum, &mut sums);
+                },
             );
             self.sums[place - self.frozen] = sums;
             self.free.extend(shortcut);
@@ -210,7 +215,10 @@ impl Tail {
             .par_iter_mut()
             .zip(&self.sums)
             .with_max_len(1)
-            .for_each(|(layer, sums)| layer.update(level, update, sums));
+            .for_each(|(layer, sums)| {
+                let _span = trace_span!("update layer", layer = layer.operation.name).entered();
+                layer.update(level, update, sums);
+            });
     }
 
     /// A buffer for gradients of any operation of the tail.

@@ -3,6 +3,7 @@
 use std::path::Path;
 use std::sync::atomic::Ordering;
 
+use goldrun::artifacts;
 use goldrun::dataset::{self, Error};
 use goldrun::digest::{self, Digest};
 use goldrun::kernels::{Level, resize};
@@ -147,47 +148,73 @@ fn damaged_pixels_are_an_error() {
             .open(&Photos::recipe(), Some(&photos))
             .expect("it opens"),
     );
-    let (size, path) = largest_file(bench.folder.path()).expect("a pixel file");
-    for damage in [size - 1, size - 100, 3] {
-        let content = fs_err::read(&path).expect("it can be read");
-        fs_err::write(&path, &content[..damage as usize]).expect("it can be written");
-        let error = bench
-            .open(&Photos::recipe(), Some(&photos))
-            .err()
-            .expect("damaged");
-        assert!(matches!(error, Error::DamagedPixels { .. }), "{error}");
-        fs_err::write(&path, content).expect("it can be written");
-    }
+    let (_, path) = largest_file(bench.folder.path()).expect("a pixel file");
     let content = fs_err::read(&path).expect("it can be read");
-    // A bit of a picture, of the description, of its digest, of its length.
-    for place in [
-        1000,
-        content.len() - 60,
-        content.len() - 20,
-        content.len() - 8,
-    ] {
-        let mut flipped = content.clone();
-        flipped[place] ^= 64;
-        fs_err::write(&path, flipped).expect("it can be written");
-        let error = bench
-            .open(&Photos::recipe(), Some(&photos))
-            .err()
-            .expect("damaged");
-        assert!(matches!(error, Error::DamagedPixels { .. }), "{error}");
+    let open = |content: &[u8]| {
+        fs_err::write(&path, content).expect("it can be written");
+        bench.open(&Photos::recipe(), Some(&photos))
+    };
+    let size = content.len();
+    let mut damaged: Vec<Vec<u8>> = [size - 1, size - 100, 3]
+        .map(|end| content[..end].to_vec())
+        .to_vec();
+    damaged.push(content[4..].to_vec());
+    // A bit of the description, of its digest, of its length.
+    damaged.extend([size - 60, size - 20, size - 8].map(|place| flipped(&content, place)));
+    for content in damaged {
+        let error = open(&content).err().expect("damaged");
+        assert!(
+            matches!(
+                error,
+                Error::Cache(artifacts::Error::Damaged { kind: "pixels", .. })
+            ),
+            "{error}"
+        );
     }
-    fs_err::write(&path, &content[4..]).expect("it can be written");
-    let error = bench
-        .open(&Photos::recipe(), Some(&photos))
-        .err()
-        .expect("damaged");
-    assert!(
-        error.to_string().contains("hint: remove that file"),
-        "{error}"
+    let error = open(&content[4..]).err().expect("damaged");
+    insta::assert_snapshot!(
+        "damaged",
+        error
+            .to_string()
+            .replace(&path.display().to_string(), "[file]")
     );
 }
 
+/// Rows are held to their checksums whenever they are read, and only those that are read.
+#[test]
+fn a_flipped_bit_of_a_picture_is_seen_when_it_is_read() {
+    let photos = Photos::small();
+    let bench = Bench::new();
+    let data = bench
+        .open(&Photos::recipe(), Some(&photos))
+        .expect("it opens");
+    let (_, path) = largest_file(bench.folder.path()).expect("a pixel file");
+    let content = fs_err::read(&path).expect("it can be read");
+    let len = data.train.image_len() * 4;
+    let mut out = vec![0.0; data.train.image_len()];
+    // Train is uncut and all decodable, so that positions are rows.
+    for (place, row) in [(0, 0), (len - 1, 0), (len, 1), (6 * len - 1, 5)] {
+        fs_err::write(&path, flipped(&content, place)).expect("it can be written");
+        let reopened = bench
+            .open(&Photos::recipe(), Some(&photos))
+            .expect("its end is whole");
+        for data in [&data, &reopened] {
+            for position in 0..6 {
+                let read = data.train.read(position, &mut out);
+                assert_eq!(read.is_err(), position == row, "{place}: {position}");
+            }
+        }
+    }
+}
+
+fn flipped(content: &[u8], place: usize) -> Vec<u8> {
+    let mut flipped = content.to_vec();
+    flipped[place] ^= 64;
+    flipped
+}
+
 /// Size and path of the largest file under `folder`.
-fn largest_file(folder: &Path) -> Option<(u64, std::path::PathBuf)> {
+pub fn largest_file(folder: &Path) -> Option<(u64, std::path::PathBuf)> {
     let entries = fs_err::read_dir(folder).expect("a folder").flatten();
     let files = entries.filter_map(|entry| {
         let path = entry.path();
