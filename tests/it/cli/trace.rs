@@ -148,7 +148,8 @@ fn a_trace_shows_what_each_thread_did_and_changes_no_bit() {
         .exits(5);
     let again = Trace::read(&project, "again.json");
     assert_eq!(again.of("draw").count(), 0);
-    assert_eq!(again.of("verify").count(), 1 + 3);
+    // Artifacts are verified as a whole, kept pixels row by row as they are read.
+    assert_eq!(again.fields("verify", "artifact"), ["weights"]);
 }
 
 #[test]
