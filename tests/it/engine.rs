@@ -30,24 +30,7 @@ impl Case {
             outputs: if classes == 2 { 1 } else { classes },
             dropout: 0.0,
         };
-        let backbone = network
-            .backbone_tensors()
-            .iter()
-            .enumerate()
-            .map(|(place, spec)| {
-                let values = uniform(seed, 100 + place as u32, spec.len());
-                let scaled =
-                    |low: f32, high: f32| values.iter().map(|u| low + (high - low) * u).collect();
-                let fan_in: usize = spec.shape[..spec.shape.len() - 1].iter().product();
-                let bound = (6.0 / fan_in.max(1) as f32).sqrt();
-                match spec.name.rsplit('/').next() {
-                    Some("kernel") if spec.shape[3] == 1 => scaled(-0.8, 0.8),
-                    Some("kernel") => scaled(-bound, bound),
-                    Some("gamma" | "moving_variance") => scaled(0.7, 1.3),
-                    _ => scaled(-0.2, 0.4),
-                }
-            })
-            .collect();
+        let backbone = made_backbone(&network, seed);
         Self {
             parameters: Parameters::with_new_head(&network, backbone, seed),
             trained: Trained::of(&network, trainable).unwrap(),
@@ -116,7 +99,29 @@ impl Case {
     }
 }
 
-fn uniform(seed: u64, slot: u32, n: usize) -> Vec<f32> {
+/// Values for the tensors of a backbone with which about as many ReLU6 pass as do not.
+pub fn made_backbone(network: &Network, seed: u64) -> Vec<Vec<f32>> {
+    network
+        .backbone_tensors()
+        .iter()
+        .enumerate()
+        .map(|(place, spec)| {
+            let values = uniform(seed, 100 + place as u32, spec.len());
+            let scaled =
+                |low: f32, high: f32| values.iter().map(|u| low + (high - low) * u).collect();
+            let fan_in: usize = spec.shape[..spec.shape.len() - 1].iter().product();
+            let bound = (6.0 / fan_in.max(1) as f32).sqrt();
+            match spec.name.rsplit('/').next() {
+                Some("kernel") if spec.shape[3] == 1 => scaled(-0.8, 0.8),
+                Some("kernel") => scaled(-bound, bound),
+                Some("gamma" | "moving_variance") => scaled(0.7, 1.3),
+                _ => scaled(-0.2, 0.4),
+            }
+        })
+        .collect()
+}
+
+pub fn uniform(seed: u64, slot: u32, n: usize) -> Vec<f32> {
     let stream = Stream::new(seed, Purpose::Weights, slot);
     (0..n as u32)
         .map(|element| unit(stream.word(0, element)))

@@ -25,4 +25,5 @@ mod randomness;
 mod recipes;
 mod reproduce;
 mod server;
+mod shapes;
 mod support;
