@@ -27,4 +27,5 @@ mod randomness;
 mod recipes;
 mod reproduce;
 mod server;
+mod shapes;
 mod support;
