@@ -24,9 +24,14 @@ lint:
 slow:
     cargo test --test it -- --ignored
 
+# Instructions of a frozen forward and of a fine-tuning step, held to stored counts; --accept stores new ones.
+[group("check")]
+instructions *OPTIONS:
+    cargo bench --bench instructions -- {{ OPTIONS }}
+
 # What CI runs.
 [group("check")]
-ci: lint test slow
+ci: lint test slow instructions
 
 # The tutorial, judged by the figures that it publishes. Downloads 78 MB.
 [group("run")]
