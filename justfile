@@ -2,6 +2,7 @@
 set shell := ["bash", "-euo", "pipefail", "-c"]
 
 artifacts := env("GOLDRUN_ARTIFACTS", "../shared/artifacts")
+photos := artifacts / "cats_and_dogs_filtered.zip"
 
 [private]
 default:
@@ -24,9 +25,25 @@ lint:
 slow:
     cargo test --test it -- --ignored
 
+# Instructions of a frozen forward and of a fine-tuning step, held to stored counts; --accept stores new ones.
+[group("check")]
+instructions *OPTIONS:
+    cargo bench --bench instructions -- {{ OPTIONS }}
+
+# The tutorial on real photos and weights, bit for bit as its golden; skipped where they are not at hand.
+[group("check")]
+tutorial *OPTIONS:
+    @if [ -e "{{ photos }}" ]; then \
+        cargo run --release -- check tutorial-224 --artifacts "{{ artifacts }}" {{ OPTIONS }}; \
+    elif [[ ",${GOLDRUN_REQUIRE:-}," == *,artifacts,* ]]; then \
+        echo "error: tutorial: no {{ photos }}, and GOLDRUN_REQUIRE says that artifacts must be there" >&2; exit 1; \
+    else \
+        echo "skipped: tutorial: no {{ photos }}"; \
+    fi
+
 # What CI runs.
 [group("check")]
-ci: lint test slow
+ci: lint test slow instructions tutorial
 
 # The tutorial, judged by the figures that it publishes. Downloads 78 MB.
 [group("run")]

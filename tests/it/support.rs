@@ -55,7 +55,8 @@ pub const PHOTOS: &str = "cats_and_dogs_filtered.zip";
 /// Weights for the tutorial's network, from pictures of 224 pixels.
 pub const WEIGHTS: &str = "mobilenet_v2_weights_tf_dim_ordering_tf_kernels_1.0_224_no_top.h5";
 
-/// A real artifact; where it is not at hand the test says that it is skipped.
+/// A real artifact; where it is not at hand the test says that it is skipped, or fails where `GOLDRUN_REQUIRE`
+/// has the word `artifacts`.
 pub fn artifact(test: &str, file: &str) -> Option<PathBuf> {
     let folder = std::env::var_os("GOLDRUN_ARTIFACTS").map_or_else(
         || Path::new(env!("CARGO_MANIFEST_DIR")).join("../shared/artifacts"),
@@ -65,8 +66,38 @@ pub fn artifact(test: &str, file: &str) -> Option<PathBuf> {
     if path.is_file() {
         return Some(path);
     }
+    let required = std::env::var("GOLDRUN_REQUIRE").unwrap_or_default();
+    assert!(
+        !required.split(',').any(|word| word.trim() == "artifacts"),
+        "{test}: no {file} in {}, and GOLDRUN_REQUIRE says that artifacts must be there",
+        folder.display()
+    );
     skipped(test, &format!("no {file}"));
     None
+}
+
+#[test]
+fn absence_is_a_skip_unless_required() {
+    let ran = |require: &str| {
+        let output = Command::new(std::env::current_exe().unwrap())
+            .args(["--exact", "decode::the_photos_have_their_digest"])
+            .env("GOLDRUN_ARTIFACTS", "nowhere")
+            .env("GOLDRUN_REQUIRE", require)
+            .output()
+            .unwrap();
+        let text = [output.stdout, output.stderr].concat();
+        (output.status.success(), String::from_utf8(text).unwrap())
+    };
+    for require in ["", "valgrind", "artifactsandmore"] {
+        let (passed, text) = ran(require);
+        let line = format!("skipped: the_photos_have_their_digest: no {PHOTOS}");
+        assert!(passed && text.contains(&line), "{require:?}: {text}");
+    }
+    for require in ["artifacts", "valgrind, artifacts"] {
+        let (passed, text) = ran(require);
+        let line = "GOLDRUN_REQUIRE says that artifacts must be there";
+        assert!(!passed && text.contains(line), "{require:?}: {text}");
+    }
 }
 
 /// Says that a test is skipped, past the harness, which keeps to itself what a test that passes prints.
