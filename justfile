@@ -64,3 +64,9 @@ accept RECIPE *OPTIONS:
 [group("measure")]
 bench *OPTIONS:
     cargo bench --bench speed -- {{ OPTIONS }}
+
+# Pairs of whole runs of the tutorial, goldrun against Keras (`just bench-keras --help`).
+[group("measure")]
+bench-keras *OPTIONS:
+    cargo build --release
+    "${PYTHON:-python3}" benches/keras.py {{ OPTIONS }}
