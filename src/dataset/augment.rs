@@ -3,7 +3,8 @@
 //! Each entry of the recipe draws from a stream of its own (its position is the stream's slot) at the
 //! image's index, so the same image is changed alike whatever batch or thread it is in.
 
-use crate::kernels::{Level, flip, rotate};
+use crate::kernels::rotate::{self, Beside};
+use crate::kernels::{Level, flip, preprocess};
 use crate::random::{self, Purpose, Stream};
 use crate::recipe::Augmentation;
 
@@ -49,6 +50,11 @@ impl Step {
         steps.collect()
     }
 
+    /// True if it rotates every image.
+    fn is_rotation(&self) -> bool {
+        matches!(self.augmentation, Augmentation::Rotation { .. })
+    }
+
     /// What happens to the image at `index`.
     pub fn change(&self, index: u32) -> Change {
         let word = self.stream.word(index, 0);
@@ -65,17 +71,89 @@ impl Step {
     }
 }
 
-impl Change {
-    /// Changes `image`, rows of RGB pixels; `spare` is of the same length and its content is lost.
-    pub fn apply(self, level: Level, size: [usize; 2], image: &mut Vec<f32>, spare: &mut Vec<f32>) {
-        match self {
-            Self::Keep => {}
-            Self::Mirror => flip::horizontal(image, size),
-            Self::Rotate { sin, cos } => {
-                rotate::rotate(level, image, size, [sin, cos], spare);
-                std::mem::swap(image, spare);
+/// Buffers for one thread that changes images.
+#[derive(Default)]
+pub struct Scratch {
+    image: Vec<f32>,
+    /// For the second of two rotations.
+    spare: Vec<f32>,
+}
+
+impl Scratch {
+    /// Empty buffers, which the first image makes as large as needed.
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// Buffers for images of `len` values that are rotated at most once.
+    pub fn for_images(len: usize) -> Self {
+        Self {
+            image: vec![0.0; len],
+            spare: Vec::new(),
+        }
+    }
+}
+
+/// Changes of one image after another, with values from 0 to 255 or as the network sees them.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Changing<'a> {
+    pub steps: &'a [Step],
+    pub level: Level,
+    pub size: [usize; 2],
+    /// Values are scaled at the end, as by [`preprocess::scale`].
+    pub scaled: bool,
+}
+
+impl Changing<'_> {
+    /// Puts into `out` what `read` gives, changed as the image at `index`.
+    ///
+    /// No change has a pass of its own where a rotation can do it beside.
+    pub fn image<E>(
+        &self,
+        index: u32,
+        read: impl FnOnce(&mut [f32]) -> Result<(), E>,
+        scratch: &mut Scratch,
+        out: &mut [f32],
+    ) -> Result<(), E> {
+        let Self { level, size, .. } = *self;
+        let mut rotations = self.steps.iter().filter(|step| step.is_rotation()).count();
+        let is_scaled_beside = self.scaled && rotations > 0;
+        let Scratch { image, spare } = scratch;
+        if rotations == 0 {
+            read(out)?;
+        } else {
+            image.resize(out.len(), 0.0);
+            read(image)?;
+        }
+        let mut mirrored = false;
+        for step in self.steps {
+            match step.change(index) {
+                Change::Keep => {}
+                Change::Mirror => mirrored = !mirrored,
+                Change::Rotate { sin, cos } => {
+                    rotations -= 1;
+                    let is_last = rotations == 0;
+                    let beside = Beside {
+                        mirrored: std::mem::take(&mut mirrored),
+                        scaled: self.scaled && is_last,
+                    };
+                    if is_last {
+                        rotate::rotate(level, image, size, [sin, cos], beside, out);
+                    } else {
+                        spare.resize(out.len(), 0.0);
+                        rotate::rotate(level, image, size, [sin, cos], beside, spare);
+                        std::mem::swap(image, spare);
+                    }
+                }
             }
         }
+        if mirrored {
+            flip::horizontal(out, size);
+        }
+        if self.scaled && !is_scaled_beside {
+            preprocess::scale(level, out);
+        }
+        Ok(())
     }
 }
 
@@ -106,5 +184,63 @@ mod tests {
         };
         assert_eq!(second.change(0), angle(0xbf49_d097, 0x3f1d_8070));
         assert_eq!(second.change(1), angle(0xbe16_6365, 0x3f7d_3961));
+    }
+
+    #[test]
+    fn passes_beside_a_rotation_give_the_bits_of_passes_of_their_own() {
+        let [flip, turn] = [
+            Augmentation::FlipHorizontal,
+            Augmentation::Rotation { turn: 0.3 },
+        ];
+        let size = [5, 40];
+        let picture: Vec<f32> = (0..5 * 40 * 3).map(|i| (i % 251) as f32).collect();
+        let lists: [&[Augmentation]; 7] = [
+            &[],
+            &[flip],
+            &[turn],
+            &[flip, turn],
+            &[turn, flip],
+            &[flip, flip, turn, turn, flip],
+            &[flip, turn, flip, turn, flip, turn],
+        ];
+        let mut scratch = Scratch::new();
+        for (list, scaled) in lists.iter().flat_map(|list| [(list, false), (list, true)]) {
+            let steps = Step::all(list, 123, 0, 0);
+            for index in 0..16 {
+                let level = Level::detect();
+                let mut expected = picture.clone();
+                for step in &steps {
+                    match step.change(index) {
+                        Change::Keep => {}
+                        Change::Mirror => flip::horizontal(&mut expected, size),
+                        Change::Rotate { sin, cos } => {
+                            let image = expected.clone();
+                            let beside = Beside::default();
+                            rotate::rotate(level, &image, size, [sin, cos], beside, &mut expected);
+                        }
+                    }
+                }
+                if scaled {
+                    preprocess::scale(level, &mut expected);
+                }
+                let changing = Changing {
+                    steps: &steps,
+                    level,
+                    size,
+                    scaled,
+                };
+                let read = |image: &mut [f32]| -> Result<(), ()> {
+                    image.copy_from_slice(&picture);
+                    Ok(())
+                };
+                let mut out = vec![f32::NAN; picture.len()];
+                changing
+                    .image(index, read, &mut scratch, &mut out)
+                    .expect("it is read");
+                let same = out.iter().zip(&expected);
+                let same = same.into_iter().all(|(a, b)| a.to_bits() == b.to_bits());
+                assert!(same, "{list:?} {scaled} {index}");
+            }
+        }
     }
 }

@@ -6,12 +6,13 @@
 use std::ops::Range;
 
 use crate::digest::Digest;
-use crate::kernels::preprocess;
 use crate::random::{Purpose, Stream};
 use crate::recipe::Input;
 
-use super::augment::Step;
+use super::augment::{Changing, Step};
 use super::{Error, Split};
+
+pub use super::augment::Scratch;
 
 /// Slot of the stream of the training order.
 const ORDER_SLOT: u32 = 0;
@@ -23,28 +24,6 @@ pub struct TrainingEpoch<'a> {
     steps: Vec<Step>,
     /// Position in the split of each position in the epoch.
     order: Vec<u32>,
-}
-
-/// Buffers for one thread that reads images.
-#[derive(Default)]
-pub struct Scratch {
-    image: Vec<f32>,
-    spare: Vec<f32>,
-}
-
-impl Scratch {
-    /// Empty buffers, which the first image makes as large as needed.
-    pub fn new() -> Self {
-        Self::default()
-    }
-
-    /// Buffers for images of `len` values.
-    pub fn for_images(len: usize) -> Self {
-        Self {
-            image: vec![0.0; len],
-            spare: vec![0.0; len],
-        }
-    }
 }
 
 impl<'a> TrainingEpoch<'a> {
@@ -122,9 +101,7 @@ impl<'a> TrainingEpoch<'a> {
         scratch: &mut Scratch,
         out: &mut [f32],
     ) -> Result<(), Error> {
-        self.pixels(position, scratch, out)?;
-        preprocess::scale(self.split.level(), out);
-        Ok(())
+        self.changed(position, true, scratch, out)
     }
 
     /// Reads and augments the image at `position`, with values from 0 to 255.
@@ -134,18 +111,24 @@ impl<'a> TrainingEpoch<'a> {
         scratch: &mut Scratch,
         out: &mut [f32],
     ) -> Result<(), Error> {
-        let index = self.index(position);
-        let size = self.split.image_size();
-        let Scratch { image, spare } = scratch;
-        image.resize(self.split.image_len(), 0.0);
-        spare.resize(self.split.image_len(), 0.0);
-        self.split.read(self.place(position), image)?;
-        for step in &self.steps {
-            step.change(index)
-                .apply(self.split.level(), size, image, spare);
-        }
-        out.copy_from_slice(image);
-        Ok(())
+        self.changed(position, false, scratch, out)
+    }
+
+    fn changed(
+        &self,
+        position: usize,
+        scaled: bool,
+        scratch: &mut Scratch,
+        out: &mut [f32],
+    ) -> Result<(), Error> {
+        let changing = Changing {
+            steps: &self.steps,
+            level: self.split.level(),
+            size: self.split.image_size(),
+            scaled,
+        };
+        let read = |image: &mut [f32]| self.split.read(self.place(position), image);
+        changing.image(self.index(position), read, scratch, out)
     }
 
     /// sha256, in hex, of the indices in order as little-endian u32.

@@ -11,8 +11,9 @@ pub fn scale(level: Level, values: &mut [f32]) {
     loop_at_level!(level, body(values: &mut [f32]));
 }
 
+/// [`scale`] at the level of the caller.
 #[inline(always)]
-fn body(values: &mut [f32]) {
+pub(super) fn body(values: &mut [f32]) {
     for value in values {
         *value = *value / HALF_RANGE - 1.0;
     }

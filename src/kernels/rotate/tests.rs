@@ -1,3 +1,4 @@
+use super::super::flip;
 use super::*;
 
 const VECTORS: &str = include_str!("../../../tests/fixtures/rotation.txt");
@@ -41,7 +42,8 @@ fn keras_vectors() {
             }
             for level in Level::available() {
                 let mut out = vec![f32::NAN; image.len()];
-                rotate(level, &image, [8, 8], [m[3], m[0]], &mut out);
+                let turn = [m[3], m[0]];
+                rotate(level, &image, [8, 8], turn, Beside::default(), &mut out);
                 let pixels = out.chunks_exact(CHANNELS);
                 let bits: Vec<u32> = pixels.map(|pixel| pixel[channel].to_bits()).collect();
                 assert_eq!(bits, vector.out, "{level:?} channel {channel}");
@@ -98,18 +100,21 @@ fn reflected(mut v: f32, n: f32) -> f32 {
     }
 }
 
+/// Widths beside and at whole blocks; long thin images reflect more than once.
+const SIZES: [(usize, usize); 8] = [
+    (2, 2),
+    (3, 33),
+    (32, 32),
+    (5, 90),
+    (90, 5),
+    (64, 31),
+    (40, 65),
+    (96, 96),
+];
+
 #[test]
 fn every_level_follows_the_formula() {
-    // Widths beside and at whole blocks; long thin images reflect more than once.
-    for (height, width) in [
-        (2, 2),
-        (3, 33),
-        (32, 32),
-        (5, 90),
-        (90, 5),
-        (64, 31),
-        (40, 65),
-    ] {
+    for (height, width) in SIZES {
         let len = height * width * CHANNELS;
         let image: Vec<f32> = (0..len)
             .map(|i| ((i * 7919) % 2551) as f32 / 10.0)
@@ -120,7 +125,8 @@ fn every_level_follows_the_formula() {
             let expected = reference(&image, [height, width], matrix([height, width], angle));
             for level in Level::available() {
                 let mut out = vec![f32::NAN; len];
-                rotate(level, &image, [height, width], angle, &mut out);
+                let size = [height, width];
+                rotate(level, &image, size, angle, Beside::default(), &mut out);
                 let same = out
                     .iter()
                     .zip(&expected)
@@ -136,9 +142,23 @@ fn no_angle_is_the_same_image_and_a_half_turn_reverses_it() {
     let image: Vec<f32> = (0..4 * 6 * CHANNELS).map(|i| i as f32).collect();
     for level in Level::available() {
         let mut out = vec![f32::NAN; image.len()];
-        rotate(level, &image, [4, 6], [0.0, 1.0], &mut out);
+        rotate(
+            level,
+            &image,
+            [4, 6],
+            [0.0, 1.0],
+            Beside::default(),
+            &mut out,
+        );
         assert_eq!(out, image);
-        rotate(level, &image, [4, 6], [0.0, -1.0], &mut out);
+        rotate(
+            level,
+            &image,
+            [4, 6],
+            [0.0, -1.0],
+            Beside::default(),
+            &mut out,
+        );
         let reversed: Vec<f32> = image
             .chunks_exact(CHANNELS)
             .rev()
@@ -146,5 +166,37 @@ fn no_angle_is_the_same_image_and_a_half_turn_reverses_it() {
             .copied()
             .collect();
         assert_eq!(out, reversed);
+    }
+}
+
+#[test]
+fn what_is_done_beside_it_gives_the_bits_of_three_passes() {
+    for (height, width) in SIZES {
+        let size = [height, width];
+        let len = height * width * CHANNELS;
+        let image: Vec<f32> = (0..len)
+            .map(|i| ((i * 7919) % 2551) as f32 / 10.0)
+            .collect();
+        let mut mirror = image.clone();
+        flip::horizontal(&mut mirror, size);
+        for step in 0..24 {
+            let angle = f64::from(step) * 0.3 - 3.5;
+            let angle = [libm::sin(angle) as f32, libm::cos(angle) as f32];
+            for [mirrored, scaled] in [[true, false], [false, true], [true, true]] {
+                let flipped = if mirrored { &mirror } else { &image };
+                let mut expected = reference(flipped, size, matrix(size, angle));
+                if scaled {
+                    preprocess::scale(Level::Scalar, &mut expected);
+                }
+                for level in Level::available() {
+                    let mut out = vec![f32::NAN; len];
+                    let beside = Beside { mirrored, scaled };
+                    rotate(level, &image, size, angle, beside, &mut out);
+                    let mut pairs = out.iter().zip(&expected);
+                    let same = pairs.all(|(a, b)| a.to_bits() == b.to_bits());
+                    assert!(same, "{height}×{width} step {step} {level:?} {beside:?}");
+                }
+            }
+        }
     }
 }
