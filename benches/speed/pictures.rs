@@ -1,8 +1,10 @@
 //! From a file to what the network sees.
 
-use goldrun::dataset::augment::Step;
+use std::convert::Infallible;
+
+use goldrun::dataset::augment::{Changing, Scratch, Step};
 use goldrun::dataset::decode::{CHANNELS, decode};
-use goldrun::kernels::{preprocess, resize};
+use goldrun::kernels::resize;
 use goldrun::recipe::{Augmentation, Orientation};
 use image::ExtendedColorType;
 use image::codecs::jpeg::JpegEncoder;
@@ -31,15 +33,21 @@ pub fn measure(bench: &Bench, table: &mut Table) -> anyhow::Result<()> {
         ];
         let steps = Step::all(&augment, 1, 0, 0);
         let picture = values(0, size[0] * size[1] * CHANNELS, 0.0, 255.0);
-        let (mut image, mut spare) = (picture.clone(), picture.clone());
+        let changing = Changing {
+            steps: &steps,
+            level,
+            size,
+            scaled: true,
+        };
+        let mut scratch = Scratch::new();
+        let mut out = picture.clone();
         let timings = in_turn(level, one, || {
             for index in 0..IMAGES as u32 {
-                image.copy_from_slice(&picture);
-                for step in &steps {
-                    step.change(index)
-                        .apply(level, size, &mut image, &mut spare);
-                }
-                preprocess::scale(level, &mut image);
+                let read = |image: &mut [f32]| {
+                    image.copy_from_slice(&picture);
+                    Ok::<(), Infallible>(())
+                };
+                let Ok(()) = changing.image(index, read, &mut scratch, &mut out);
             }
         });
         table.add(row.timed(timings[0], IMAGES, None));

@@ -96,9 +96,12 @@ impl Scratch {
 
 /// Changes of one image after another, with values from 0 to 255 or as the network sees them.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Changing<'a> {
+pub struct Changing<'a> {
+    /// In order.
     pub steps: &'a [Step],
+    /// Instruction set; it changes no bit.
     pub level: Level,
+    /// Height and width.
     pub size: [usize; 2],
     /// Values are scaled at the end, as by [`preprocess::scale`].
     pub scaled: bool,
