@@ -1,6 +1,6 @@
 //! `--trace FILE`: what each thread does, for <https://ui.perfetto.dev> and `chrome://tracing`.
 //!
-//! The spans of a command ([`layer`]) become a JSON array of trace events ([`file`]). The file appears under
+//! The spans of a command ([`layer`]) become a JSON array of trace events ([`mod@file`]). The file appears under
 //! its name when the command is over, whatever became of it: it is whole then, or not there.
 //! ARCHITECTURE.md says how spans are named.
 
