@@ -134,16 +134,6 @@ fn a_warm_step_of_pictures_prefix_and_head_allocates_nothing() {
     check(&Trainable::Head, 3, false);
 }
 
-// The tail still allocates, and the frozen prefix when another thread first comes to it.
-#[test]
-#[should_panic(expected = "threads: [")]
-fn a_warm_step_of_the_tail_allocates_nothing() {
-    check(&Trainable::FromIndex(100), 1, true);
-    check(&Trainable::FromIndex(100), 3, true);
-    check(&Trainable::FromIndex(100), 3, false);
-    check(&Trainable::Head, 3, true);
-}
-
 #[test]
 fn what_is_allocated_on_counted_threads_is_counted() {
     let count = |is_counted: bool| {
