@@ -27,8 +27,23 @@ pub(super) trait Lanes: Copy {
     unsafe fn where_active(self, y: Self) -> Self;
 }
 
+/// Asks for the line of `at` before it is needed; any address will do.
+#[inline(always)]
+pub(super) fn prefetch(at: *const f32) {
+    #[cfg(target_arch = "x86_64")]
+    // SAFETY: a hint that every x86-64 has, and that never faults.
+    unsafe {
+        use std::arch::x86_64::{_MM_HINT_T0, _mm_prefetch};
+        _mm_prefetch::<_MM_HINT_T0>(at.cast());
+    }
+    #[cfg(not(target_arch = "x86_64"))]
+    let _ = at;
+}
+
 /// Lanes of the widest vector.
 pub(super) const MOST_LANES: usize = 16;
+/// Values of a line of the caches.
+pub(super) const LINE: usize = 16;
 
 fn relu6(x: f32) -> f32 {
     let positive = if x > 0.0 { x } else { 0.0 };
@@ -295,10 +310,12 @@ mod x86 {
         }
         #[inline(always)]
         unsafe fn where_active(self, y: Self) -> Self {
+            // As integers, the bits of 0 < y < 6 are those from 1 to one below 6's: one comparison, and a NaN,
+            // a sign or a zero lies outside.
             Self(unsafe {
-                let above = _mm512_cmp_ps_mask::<_CMP_GT_OQ>(y.0, _mm512_setzero_ps());
-                let below = _mm512_cmp_ps_mask::<_CMP_LT_OQ>(y.0, _mm512_set1_ps(6.0));
-                _mm512_maskz_mov_ps(above & below, self.0)
+                let bits = _mm512_sub_epi32(_mm512_castps_si512(y.0), _mm512_set1_epi32(1));
+                let end = _mm512_set1_epi32(6.0_f32.to_bits() as i32 - 1);
+                _mm512_maskz_mov_ps(_mm512_cmplt_epu32_mask(bits, end), self.0)
             })
         }
     }

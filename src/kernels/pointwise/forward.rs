@@ -2,7 +2,7 @@
 
 use super::super::Level;
 use super::super::dispatch::lanes_at_level;
-use super::super::lanes::{Lanes, MOST_LANES};
+use super::super::lanes::{LINE, Lanes, MOST_LANES, prefetch};
 use super::{MOST_ROWS, MOST_VECTORS, PackedWeights, balanced, tile_rows, with_rows};
 
 /// Values of x in a block of rows, so that it stays in the second-level cache.
@@ -169,6 +169,7 @@ impl Panel {
     unsafe fn tile<L: Lanes, const VECTORS: usize, const ROWS: usize>(&self, row: usize) {
         // SAFETY: the tile's rows and columns lie inside the slices; packed rows are whole.
         unsafe {
+            self.prefetch_finish::<L, VECTORS, ROWS>(row);
             let x = self.x.add(row * self.k);
             let mut start = [L::splat(0.0); VECTORS];
             for (vector, value) in start.iter_mut().enumerate() {
@@ -192,13 +193,29 @@ impl Panel {
             if self.width == VECTORS * L::N {
                 self.finish_tile(sums, row);
             } else {
-                let mut values = [[[0.0; MOST_LANES]; VECTORS]; ROWS];
+                let mut values = [[0.0; MOST_COLUMNS]; ROWS];
                 for (place, sum) in sums.iter().enumerate() {
                     for (vector, value) in sum.iter().enumerate() {
-                        value.store(values[place][vector].as_mut_ptr());
+                        value.store(values[place][vector * L::N..].as_mut_ptr());
                     }
                 }
-                self.finish_part::<L, VECTORS, ROWS>(&values, row);
+                self.finish_part(&values, row);
+            }
+        }
+    }
+
+    /// Asks for what the tile is finished with, so that it arrives while the sums are made.
+    #[inline(always)]
+    unsafe fn prefetch_finish<L: Lanes, const VECTORS: usize, const ROWS: usize>(
+        &self,
+        row: usize,
+    ) {
+        for of_shape in [self.addend, self.mask].into_iter().flatten() {
+            for place in 0..ROWS {
+                let first = of_shape.wrapping_add((row + place) * self.n + self.column);
+                for line in (0..VECTORS * L::N).step_by(LINE) {
+                    prefetch(first.wrapping_add(line));
+                }
             }
         }
     }
@@ -246,50 +263,29 @@ impl Panel {
         }
     }
 
-    /// Finishes a tile of the last panel, some of whose columns do not exist.
-    #[inline(always)]
-    unsafe fn finish_part<L: Lanes, const VECTORS: usize, const ROWS: usize>(
-        &self,
-        values: &[[[f32; MOST_LANES]; VECTORS]; ROWS],
-        row: usize,
-    ) {
-        // SAFETY: no more columns are used than exist.
-        unsafe {
-            for (place, values) in values.iter().enumerate() {
-                let offset = (row + place) * self.n + self.column;
-                for (vector, values) in values.iter().enumerate() {
-                    let left = self.width.saturating_sub(vector * L::N).min(L::N);
-                    let mut lane = 0;
-                    if left == L::N {
-                        self.finish(L::load(values.as_ptr()), offset + vector * L::N);
-                        lane = L::N;
-                    } else if left >= L::Half::N {
-                        self.finish(L::Half::load(values.as_ptr()), offset + vector * L::N);
-                        lane = L::Half::N;
+    /// Finishes a tile of the last panel, some of whose columns do not exist: value by value, in one function
+    /// for all shapes of tiles, because it is rare and long.
+    #[inline(never)]
+    unsafe fn finish_part(&self, values: &[[f32; MOST_COLUMNS]], row: usize) {
+        for (place, values) in values.iter().enumerate() {
+            let first = (row + place) * self.n + self.column;
+            for (column, value) in values[..self.width].iter().enumerate() {
+                let at = first + column;
+                let mut value = *value;
+                // SAFETY: no more columns are used than exist.
+                unsafe {
+                    if let Some(addend) = self.addend {
+                        value = value.add(*addend.add(at));
                     }
-                    while lane < left {
-                        self.finish(values[lane], offset + vector * L::N + lane);
-                        lane += 1;
+                    if self.relu6 {
+                        value = value.relu6();
                     }
+                    if let Some(mask) = self.mask {
+                        value = value.where_active(*mask.add(at));
+                    }
+                    value.store(self.y.add(at));
                 }
             }
-        }
-    }
-
-    #[inline(always)]
-    unsafe fn finish<L: Lanes>(&self, mut value: L, offset: usize) {
-        // SAFETY: `offset` and the lanes after it lie inside y and what has its shape.
-        unsafe {
-            if let Some(addend) = self.addend {
-                value = value.add(L::load(addend.add(offset)));
-            }
-            if self.relu6 {
-                value = value.relu6();
-            }
-            if let Some(mask) = self.mask {
-                value = value.where_active(L::load(mask.add(offset)));
-            }
-            value.store(self.y.add(offset));
         }
     }
 }
