@@ -122,70 +122,116 @@ unsafe fn forward_body<L: Lanes>(
     bias: &[f32],
     y: &mut [f32],
 ) {
-    let lines = y.chunks_exact_mut(shape.out_width * shape.out_channels);
-    for (row, y) in rows.zip(lines) {
-        // SAFETY: channels lie inside 0..n.
+    let n = shape.out_channels;
+    for (row, y) in rows.zip(y.chunks_exact_mut(shape.out_width * n)) {
+        let (taps, origin) = Shape::taps(row, shape.height);
+        let line = Line {
+            shape,
+            taps,
+            origin,
+            x: x.as_ptr(),
+            w: w.as_ptr(),
+            bias: bias.as_ptr(),
+            y: y.as_mut_ptr(),
+        };
+        let mut channel = 0;
+        // SAFETY: channels lie inside 0..n, the row inside the output.
         unsafe {
-            over_lanes!(
-                L,
-                0..shape.out_channels,
-                forward_row(row, shape, x, w, bias, y)
-            );
+            while channel + 2 * L::N <= n {
+                // As many sums as registers hold beside the operands.
+                if L::ROWS > 6 {
+                    line.pixels::<L, 2, 10>(channel);
+                } else {
+                    line.pixels::<L, 2, 6>(channel);
+                }
+                channel += 2 * L::N;
+            }
+            over_lanes!(L, channel..n, pixels_of(&line));
         }
     }
 }
 
-/// Output pixels that are computed side by side.
-const PIXELS: usize = 8;
-
 #[inline(always)]
-unsafe fn forward_row<L: Lanes>(
-    channel: usize,
-    row: usize,
-    shape: &Shape,
-    x: &[f32],
-    w: &[f32],
-    bias: &[f32],
-    y: &mut [f32],
-) {
-    let n = shape.out_channels;
-    let (rows, origin_y) = Shape::taps(row, shape.height);
-    // SAFETY: every tap that is used lies inside the picture, every output inside its line.
-    unsafe {
-        let start = L::load(bias.as_ptr().add(channel));
+unsafe fn pixels_of<L: Lanes>(channel: usize, line: &Line<'_>) {
+    // SAFETY: the caller's contract.
+    unsafe { line.pixels::<L, 1, 8>(channel) }
+}
+
+/// A row of the output.
+struct Line<'a> {
+    shape: &'a Shape,
+    /// Tap rows that meet the picture.
+    taps: Range<usize>,
+    /// Row of the picture that tap 0 reads.
+    origin: isize,
+    x: *const f32,
+    w: *const f32,
+    bias: *const f32,
+    y: *mut f32,
+}
+
+impl Line<'_> {
+    /// All pixels of `VECTORS` vectors of channels from `channel` on, `PIXELS` side by side.
+    #[inline(always)]
+    unsafe fn pixels<L: Lanes, const VECTORS: usize, const PIXELS: usize>(&self, channel: usize) {
+        let width = self.shape.width;
+        let is_inside = |column: usize| Shape::taps(column, width).0.len() == SIDE;
         let mut column = 0;
-        while column < shape.out_width {
-            let (columns, origin_x) = Shape::taps(column, shape.width);
-            let last = column + PIXELS - 1;
-            let is_inside = columns.len() == SIDE
-                && last < shape.out_width
-                && Shape::taps(last, shape.width).0.len() == SIDE;
-            let count = if is_inside { PIXELS } else { 1 };
-            let mut sums = [start; PIXELS];
-            for ky in rows.clone() {
-                let line = (origin_y + ky as isize) as usize * shape.width;
+        while column < self.shape.out_width {
+            let end = column + PIXELS;
+            // SAFETY: the caller's contract; the taps that are passed meet the picture.
+            unsafe {
+                if end <= self.shape.out_width && is_inside(column) && is_inside(end - 1) {
+                    self.tile::<L, VECTORS, PIXELS>(channel, column, 0..SIDE);
+                    column = end;
+                } else {
+                    self.tile::<L, VECTORS, 1>(channel, column, Shape::taps(column, width).0);
+                    column += 1;
+                }
+            }
+        }
+    }
+
+    /// `COUNT` neighbouring pixels, of all of which tap columns `columns` meet the picture.
+    #[inline(always)]
+    unsafe fn tile<L: Lanes, const VECTORS: usize, const COUNT: usize>(
+        &self,
+        channel: usize,
+        column: usize,
+        columns: Range<usize>,
+    ) {
+        let n = self.shape.out_channels;
+        let (_, origin_x) = Shape::taps(column, self.shape.width);
+        // SAFETY: the caller's contract.
+        unsafe {
+            let start: [L; VECTORS] =
+                std::array::from_fn(|vector| L::load(self.bias.add(channel + vector * L::N)));
+            let mut sums = [start; COUNT];
+            for ky in self.taps.clone() {
+                let line = (self.origin + ky as isize) as usize * self.shape.width;
                 for kx in columns.clone() {
                     let at = (line + (origin_x + kx as isize) as usize) * COLOURS;
                     for colour in 0..COLOURS {
                         let tap = (ky * SIDE + kx) * COLOURS + colour;
-                        let weight = L::load(w.as_ptr().add(tap * n + channel));
-                        let from = x.as_ptr().add(at + colour);
-                        if is_inside {
-                            for (pixel, sum) in sums.iter_mut().enumerate() {
-                                let value = *from.add(pixel * STRIDE * COLOURS);
-                                *sum = L::splat(value).fma(weight, *sum);
+                        let w = self.w.add(tap * n + channel);
+                        let weights: [L; VECTORS] =
+                            std::array::from_fn(|vector| L::load(w.add(vector * L::N)));
+                        let from = self.x.add(at + colour);
+                        for (pixel, sums) in sums.iter_mut().enumerate() {
+                            let value = L::splat(*from.add(pixel * STRIDE * COLOURS));
+                            for (sum, weight) in sums.iter_mut().zip(weights) {
+                                *sum = value.fma(weight, *sum);
                             }
-                        } else {
-                            sums[0] = L::splat(*from).fma(weight, sums[0]);
                         }
                     }
                 }
             }
-            for (pixel, sum) in sums[..count].iter().enumerate() {
-                let at = (column + pixel) * n + channel;
-                sum.relu6().store(y.as_mut_ptr().add(at));
+            for (pixel, sums) in sums.iter().enumerate() {
+                for (vector, sum) in sums.iter().enumerate() {
+                    let at = (column + pixel) * n + channel + vector * L::N;
+                    sum.relu6().store(self.y.add(at));
+                }
             }
-            column += count;
         }
     }
 }

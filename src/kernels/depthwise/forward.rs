@@ -2,6 +2,7 @@
 
 use std::array;
 use std::ops::Range;
+use std::ptr;
 
 use super::super::Level;
 use super::super::dispatch::lanes_at_level;
@@ -75,26 +76,51 @@ unsafe fn forward_body<L: Lanes>(
     relu6: bool,
     y: &mut [f32],
 ) {
-    let lines = y.chunks_exact_mut(shape.out_width * shape.channels);
-    for (row, y) in rows.zip(lines) {
-        let from = shape
-            .read_by(row, shape.height)
-            .map(|place| place.map(|place| &x[place % held * shape.width * shape.channels..]));
-        // SAFETY: channels lie inside 0..c.
+    let (in_row, out_row) = (
+        shape.width * shape.channels,
+        shape.out_width * shape.channels,
+    );
+    let mut row = rows.start;
+    for y in y.chunks_mut(MOST_ROWS * out_row) {
+        let count = y.len() / out_row;
+        let mut places = [Row::default(); MOST_ROWS];
+        for (place, y) in places.iter_mut().zip(y.chunks_exact_mut(out_row)) {
+            let from = shape.read_by(row, shape.height);
+            *place = Row {
+                from: from.map(|row| row.map(|row| x[row % held * in_row..].as_ptr())),
+                to: y.as_mut_ptr(),
+            };
+            row += 1;
+        }
+        let rows = &places[..count];
+        // SAFETY: channels lie inside 0..c, the rows inside x and y.
         unsafe {
             if shape.stride == 1 {
-                over_lanes!(
-                    L,
-                    0..shape.channels,
-                    line[1](shape, from, w, bias, relu6, y)
-                );
+                over_lanes!(L, 0..shape.channels, column[1](shape, rows, w, bias, relu6));
             } else {
-                over_lanes!(
-                    L,
-                    0..shape.channels,
-                    line[2](shape, from, w, bias, relu6, y)
-                );
+                over_lanes!(L, 0..shape.channels, column[2](shape, rows, w, bias, relu6));
             }
+        }
+    }
+}
+
+/// Rows of the output that a channel goes down before the next one does: what a row reads of the rows that the
+/// one above it has read is still in the first-level cache.
+const MOST_ROWS: usize = 16;
+
+/// A row of the output.
+#[derive(Clone, Copy)]
+struct Row {
+    /// The row of the input that each tap row reads.
+    from: [Option<*const f32>; SIDE],
+    to: *mut f32,
+}
+
+impl Default for Row {
+    fn default() -> Self {
+        Self {
+            from: [None; SIDE],
+            to: ptr::null_mut(),
         }
     }
 }
@@ -111,49 +137,62 @@ struct Line<L> {
     step: usize,
 }
 
+/// Some channels of all rows.
 #[inline(always)]
-unsafe fn line<L: Lanes, const STRIDE: usize>(
+unsafe fn column<L: Lanes, const STRIDE: usize>(
     channel: usize,
     shape: &Shape,
-    from: [Option<&[f32]>; SIDE],
+    rows: &[Row],
     w: &[f32],
     bias: &[f32],
     relu6: bool,
-    y: &mut [f32],
 ) {
     let c = shape.channels;
+    let interior = shape.interior(shape.width);
     // SAFETY: every tap that is used lies inside its input line, every output inside the line.
     unsafe {
-        let line = Line {
-            kernel: array::from_fn(|tap| L::load(w.as_ptr().add(tap * c + channel))),
-            start: L::load(bias.as_ptr().add(channel)),
-            relu6,
-            from: from.map(|line| line.map(|line| line.as_ptr().add(channel))),
-            to: y.as_mut_ptr().add(channel),
-            step: c,
-        };
-        let interior = shape.interior(shape.width);
-        for column in 0..interior.start.min(shape.out_width) {
-            line.edge::<STRIDE>(column, shape.overhang(column));
-        }
-        let mut column = interior.start;
-        while column < interior.end {
-            let place = column * STRIDE - shape.pad_before;
-            column += match interior.end - column {
-                1 => line.run::<STRIDE, 1, 0, 3>(column, place),
-                2 => line.run::<STRIDE, 2, 0, 3>(column, place),
-                3 => line.run::<STRIDE, 3, 0, 3>(column, place),
-                _ => line.run::<STRIDE, PIXELS, 0, 3>(column, place),
+        let kernel = array::from_fn(|tap| L::load(w.as_ptr().add(tap * c + channel)));
+        let start = L::load(bias.as_ptr().add(channel));
+        for row in rows {
+            let line = Line {
+                kernel,
+                start,
+                relu6,
+                from: row.from.map(|line| line.map(|line| line.add(channel))),
+                to: row.to.add(channel),
+                step: c,
             };
-        }
-        while column < shape.out_width {
-            line.edge::<STRIDE>(column, shape.overhang(column));
-            column += 1;
+            line.whole::<STRIDE>(shape, &interior);
         }
     }
 }
 
 impl<L: Lanes> Line<L> {
+    /// All pixels; `interior` are those all of whose tap columns lie inside the image.
+    #[inline(always)]
+    unsafe fn whole<const STRIDE: usize>(&self, shape: &Shape, interior: &Range<usize>) {
+        // SAFETY: the caller's contract.
+        unsafe {
+            for column in 0..interior.start.min(shape.out_width) {
+                self.edge::<STRIDE>(column, shape.overhang(column));
+            }
+            let mut column = interior.start;
+            while column < interior.end {
+                let place = column * STRIDE - shape.pad_before;
+                column += match interior.end - column {
+                    1 => self.run::<STRIDE, 1, 0, 3>(column, place),
+                    2 => self.run::<STRIDE, 2, 0, 3>(column, place),
+                    3 => self.run::<STRIDE, 3, 0, 3>(column, place),
+                    _ => self.run::<STRIDE, PIXELS, 0, 3>(column, place),
+                };
+            }
+            while column < shape.out_width {
+                self.edge::<STRIDE>(column, shape.overhang(column));
+                column += 1;
+            }
+        }
+    }
+
     /// One pixel at the edge.
     #[inline(always)]
     unsafe fn edge<const STRIDE: usize>(&self, column: usize, (over, place): (Overhang, usize)) {

@@ -46,14 +46,33 @@ unsafe fn input_gradient_body<L: Lanes>(
     mask: Option<&[f32]>,
     dx: &mut [f32],
 ) {
-    for row in 0..shape.height {
-        // SAFETY: channels lie inside 0..c.
-        unsafe {
-            if shape.stride == 1 {
-                over_lanes!(L, 0..shape.channels, line[1](row, shape, dz, w, mask, dx));
-            } else {
-                over_lanes!(L, 0..shape.channels, line[2](row, shape, dz, w, mask, dx));
-            }
+    // A channel goes down all rows before the next one does, so that what a row reads of gradients that the one
+    // above it has read is still in the first-level cache.
+    // SAFETY: channels lie inside 0..c.
+    unsafe {
+        if shape.stride == 1 {
+            over_lanes!(L, 0..shape.channels, column[1](shape, dz, w, mask, dx));
+        } else {
+            over_lanes!(L, 0..shape.channels, column[2](shape, dz, w, mask, dx));
+        }
+    }
+}
+
+/// Some channels of all rows.
+#[inline(always)]
+unsafe fn column<L: Lanes, const STRIDE: usize>(
+    channel: usize,
+    shape: &Shape,
+    dz: &[f32],
+    w: &[f32],
+    mask: Option<&[f32]>,
+    dx: &mut [f32],
+) {
+    // SAFETY: the caller's contract.
+    unsafe {
+        let kernel = array::from_fn(|tap| L::load(w.as_ptr().add(tap * shape.channels + channel)));
+        for row in 0..shape.height {
+            line::<L, STRIDE>(channel, row, shape, dz, kernel, mask, dx);
         }
     }
 }
@@ -75,7 +94,7 @@ unsafe fn line<L: Lanes, const STRIDE: usize>(
     row: usize,
     shape: &Shape,
     dz: &[f32],
-    w: &[f32],
+    kernel: [L; TAPS],
     mask: Option<&[f32]>,
     dx: &mut [f32],
 ) {
@@ -84,7 +103,7 @@ unsafe fn line<L: Lanes, const STRIDE: usize>(
     // SAFETY: the outputs that are read lie inside the output image, the pixels inside the line.
     unsafe {
         let line = Line {
-            kernel: array::from_fn(|tap| L::load(w.as_ptr().add(tap * c + channel))),
+            kernel,
             from: shape.readers_of(row, shape.out_height).map(|place| {
                 place.map(|place| dz.as_ptr().add(place * shape.out_width * c + channel))
             }),
