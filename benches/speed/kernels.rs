@@ -1,7 +1,7 @@
 //! Every kernel that the network needs, alone and on one thread, its data as warm as they stay.
 
 use goldrun::kernels::pointwise::{Epilogue, PackedWeights};
-use goldrun::kernels::{Block, Sum, depthwise, first_convolution, pointwise};
+use goldrun::kernels::{Block, Sum, buffer, depthwise, first_convolution, pointwise, zeros};
 use goldrun::model::operation::Convolution;
 use goldrun::model::{Operation, Shape};
 
@@ -185,18 +185,18 @@ impl Kernel {
         let level = bench.options.level;
         let operation = &self.operation;
         let (k, n) = (operation.input_shape[2], operation.output_shape[2]);
-        let x = values(0, images * operation.input_len(), 0.0, 6.0);
-        let w = values(1, k * n, -0.1, 0.1);
-        let bias = values(2, n, -0.1, 0.1);
+        let x = buffer(&values(0, images * operation.input_len(), 0.0, 6.0));
+        let w = buffer(&values(1, k * n, -0.1, 0.1));
+        let bias = buffer(&values(2, n, -0.1, 0.1));
         let relu6 = operation.relu6;
         let addend = operation
             .residual
-            .map(|_| values(3, images * operation.output_len(), -1.0, 1.0));
+            .map(|_| buffer(&values(3, images * operation.output_len(), -1.0, 1.0)));
         match self.pass {
             Pass::Forward => {
                 let mut weights = PackedWeights::new(level, k, n);
                 weights.pack(&w);
-                let mut y = vec![0.0; images * operation.output_len()];
+                let mut y = zeros(images * operation.output_len());
                 Box::new(move || {
                     let addend = addend.as_deref();
                     let epilogue = Epilogue {
@@ -208,9 +208,9 @@ impl Kernel {
                 })
             }
             Pass::WeightGradient => {
-                let dz = values(4, images * operation.output_len(), -0.1, 0.1);
+                let dz = buffer(&values(4, images * operation.output_len(), -0.1, 0.1));
                 let slice = operation.slice_images() * operation.output_pixels();
-                let (mut dw, mut dbias) = (vec![0.0; k * n], bias);
+                let (mut dw, mut dbias) = (zeros(k * n), bias);
                 Box::new(move || {
                     let (dw, dbias) = (Block::whole(&mut dw, n), Block::whole(&mut dbias, n));
                     pointwise::weight_gradient(level, &x, &dz, k, slice, Sum::New, dw);
@@ -218,10 +218,10 @@ impl Kernel {
                 })
             }
             Pass::InputGradient { masked } => {
-                let dz = values(4, images * operation.output_len(), -0.1, 0.1);
+                let dz = buffer(&values(4, images * operation.output_len(), -0.1, 0.1));
                 let mut weights = PackedWeights::new(level, n, k);
                 weights.pack_transposed(&w);
-                let mut dx = vec![0.0; x.len()];
+                let mut dx = zeros(x.len());
                 Box::new(move || {
                     let mask = masked.then_some(x.as_slice());
                     let epilogue = Epilogue {
@@ -241,13 +241,13 @@ impl Kernel {
         let [height, width, channels] = operation.input_shape;
         let shape = depthwise::Shape::keras(height, width, channels, stride);
         let (x_len, y_len) = (operation.input_len(), operation.output_len());
-        let x = values(0, images * x_len, 0.0, 6.0);
-        let w = values(1, depthwise::TAPS * channels, -0.5, 0.5);
-        let bias = values(2, channels, -0.1, 0.1);
+        let x = buffer(&values(0, images * x_len, 0.0, 6.0));
+        let w = buffer(&values(1, depthwise::TAPS * channels, -0.5, 0.5));
+        let bias = buffer(&values(2, channels, -0.1, 0.1));
         let relu6 = operation.relu6;
         match self.pass {
             Pass::Forward => {
-                let mut y = vec![0.0; images * y_len];
+                let mut y = zeros(images * y_len);
                 Box::new(move || {
                     for (x, y) in x.chunks_exact(x_len).zip(y.chunks_exact_mut(y_len)) {
                         depthwise::forward(level, &shape, x, &w, &bias, relu6, y);
@@ -255,9 +255,9 @@ impl Kernel {
                 })
             }
             Pass::WeightGradient => {
-                let dz = values(4, images * y_len, -0.1, 0.1);
+                let dz = buffer(&values(4, images * y_len, -0.1, 0.1));
                 let slice = operation.slice_images();
-                let mut out = vec![0.0; (depthwise::TAPS + 1) * channels];
+                let mut out = zeros((depthwise::TAPS + 1) * channels);
                 Box::new(move || {
                     let out = Block::whole(&mut out, channels);
                     depthwise::weight_gradient(
@@ -273,8 +273,8 @@ impl Kernel {
                 })
             }
             Pass::InputGradient { masked } => {
-                let dz = values(4, images * y_len, -0.1, 0.1);
-                let mut dx = vec![0.0; images * x_len];
+                let dz = buffer(&values(4, images * y_len, -0.1, 0.1));
+                let mut dx = zeros(images * x_len);
                 Box::new(move || {
                     let images = dz.chunks_exact(y_len).zip(x.chunks_exact(x_len));
                     for ((dz, x), dx) in images.zip(dx.chunks_exact_mut(x_len)) {
@@ -293,10 +293,10 @@ impl Kernel {
         let [height, width, colours] = operation.input_shape;
         let channels = operation.output_shape[2];
         let shape = first_convolution::Shape::keras(height, width, channels);
-        let x = values(0, images * operation.input_len(), -1.0, 1.0);
-        let w = values(1, 9 * colours * channels, -0.5, 0.5);
-        let bias = values(2, channels, -0.1, 0.1);
-        let mut y = vec![0.0; images * operation.output_len()];
+        let x = buffer(&values(0, images * operation.input_len(), -1.0, 1.0));
+        let w = buffer(&values(1, 9 * colours * channels, -0.5, 0.5));
+        let bias = buffer(&values(2, channels, -0.1, 0.1));
+        let mut y = zeros(images * operation.output_len());
         Box::new(move || {
             let images = x.chunks_exact(shape.input_len());
             for (x, y) in images.zip(y.chunks_exact_mut(shape.output_len())) {

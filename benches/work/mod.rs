@@ -3,7 +3,7 @@
 //! The only place of the benchmarks that knows how an engine's network is driven.
 
 use goldrun::engine::cpu::{CpuNetwork, Examples};
-use goldrun::kernels::Level;
+use goldrun::kernels::{Buffer, Level, zeros};
 use goldrun::model::backbone::mobilenet_v2;
 use goldrun::model::{Network, Parameters, TensorSpec, Trained};
 use goldrun::random::{Purpose, Stream, unit};
@@ -62,7 +62,7 @@ pub fn parameters(network: &Network) -> Parameters {
 pub struct Batch {
     engine: CpuNetwork,
     pictures: Vec<Vec<f32>>,
-    rows: Vec<f32>,
+    rows: Buffer,
     labels: Vec<u32>,
     indices: Vec<u32>,
     losses: Vec<f32>,
@@ -76,7 +76,7 @@ impl Batch {
         let picture_len = network.layers[0].shape.iter().product();
         let indices: Vec<u32> = (0..images as u32).collect();
         Self {
-            rows: vec![0.0; images * engine.border_len()],
+            rows: zeros(images * engine.border_len()),
             pictures: indices
                 .iter()
                 .map(|image| values(*image, picture_len, -1.0, 1.0))
@@ -99,7 +99,7 @@ impl Batch {
             epsilon: 1e-7,
         };
         batch.engine.begin_phase(&fine_tuned(network)?, &optimizer);
-        batch.rows = vec![0.0; images * batch.engine.border_len()];
+        batch.rows = zeros(images * batch.engine.border_len());
         Ok(batch)
     }
 

@@ -2,16 +2,16 @@
 
 use std::ops::Range;
 
-use crate::kernels::Level;
 use crate::kernels::optimizer::{Adam, RmsProp, Sgd};
+use crate::kernels::{Buffer, Level, zeros};
 use crate::recipe::Optimizer;
 
 /// State of one tensor; a rule uses what it needs.
 pub(in crate::engine) struct State {
     /// First moment, or momentum.
-    first: Vec<f32>,
+    first: Buffer,
     /// Second moment.
-    second: Vec<f32>,
+    second: Buffer,
 }
 
 impl State {
@@ -40,8 +40,8 @@ impl State {
     /// Fresh state for `len` elements.
     pub(in crate::engine) fn new(len: usize) -> Self {
         Self {
-            first: vec![0.0; len],
-            second: vec![0.0; len],
+            first: zeros(len),
+            second: zeros(len),
         }
     }
 }

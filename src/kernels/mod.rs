@@ -11,6 +11,7 @@
 
 pub mod batch_norm;
 mod block;
+mod buffer;
 pub mod depthwise;
 mod dispatch;
 pub mod dropout;
@@ -29,4 +30,5 @@ pub mod resize;
 pub mod rotate;
 
 pub use block::{Block, Sum};
+pub use buffer::{Buffer, buffer, zeros};
 pub use level::Level;

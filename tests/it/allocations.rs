@@ -5,8 +5,8 @@
 
 use std::alloc::{GlobalAlloc, Layout, System};
 use std::cell::Cell;
-use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Barrier, Mutex};
 
 use goldrun::dataset::batch::TrainingEpoch;
 use goldrun::engine::Engine as _;
@@ -15,6 +15,7 @@ use goldrun::kernels::Level;
 use goldrun::model::{Network, Trained};
 use goldrun::random::{Purpose, Stream};
 use goldrun::recipe::{Optimizer, Trainable};
+use rayon::prelude::*;
 
 use crate::dataset::{Bench, drawn};
 use crate::support::made_parameters;
@@ -75,6 +76,8 @@ const WARM: usize = 2;
 
 /// Allocations of each step of an epoch on `threads` threads of their own, when the buffers are warm.
 fn allocations(from: &Trainable, is_augmented: bool, threads: usize) -> Vec<usize> {
+    // Before the pool: its threads count from the start.
+    let _one = ONE.lock();
     let (bench, mut recipe) = (Bench::new(), drawn(34, 1, 1));
     // The last batch is short.
     recipe.input.batch_size = 6;
@@ -89,7 +92,7 @@ fn allocations(from: &Trainable, is_augmented: bool, threads: usize) -> Vec<usiz
         .start_handler(|_| IS_COUNTED.set(true))
         .build()
         .unwrap();
-    let _one = ONE.lock();
+    let_all_steal(&pool);
     pool.install(|| {
         let parameters = made_parameters(&network, 1);
         let mut engine = CpuEngine::new(Level::detect(), &network, parameters, 6, cache);
@@ -119,6 +122,23 @@ fn allocations(from: &Trainable, is_augmented: bool, threads: usize) -> Vec<usiz
     })
 }
 
+/// Has each thread of a pool take work from another: the first time, rayon's queues allocate for the thread.
+fn let_all_steal(pool: &rayon::ThreadPool) {
+    let threads = pool.current_num_threads();
+    for giver in 0..threads {
+        let everyone = Barrier::new(threads);
+        pool.broadcast(|context| {
+            if context.index() == giver {
+                // Whoever waits takes no second piece, so each thread takes one.
+                let pieces = (0..threads).into_par_iter().with_max_len(1);
+                pieces.for_each(|_| {
+                    everyone.wait();
+                });
+            }
+        });
+    }
+}
+
 fn check(from: &Trainable, threads: usize, is_augmented: bool) {
     let counts = allocations(from, is_augmented, threads);
     assert!(
@@ -131,7 +151,17 @@ fn check(from: &Trainable, threads: usize, is_augmented: bool) {
 fn a_warm_step_of_pictures_prefix_and_head_allocates_nothing() {
     check(&Trainable::Head, 1, true);
     check(&Trainable::Head, 1, false);
+    check(&Trainable::Head, 3, true);
     check(&Trainable::Head, 3, false);
+}
+
+#[test]
+fn a_warm_step_of_the_tail_allocates_nothing() {
+    for threads in [1, 3] {
+        for is_augmented in [true, false] {
+            check(&Trainable::FromIndex(100), threads, is_augmented);
+        }
+    }
 }
 
 #[test]

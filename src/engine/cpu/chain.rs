@@ -7,7 +7,7 @@
 use std::ops::Range;
 
 use super::layer::Layer;
-use crate::kernels::Level;
+use crate::kernels::{Buffer, Level, zeros};
 use crate::model::Operation;
 use crate::model::operation::Convolution;
 
@@ -52,7 +52,7 @@ enum Reader {
 /// Buffers between the operations of any chain, and how far each has come.
 #[derive(Default)]
 pub(super) struct Bands {
-    buffers: Vec<Vec<f32>>,
+    buffers: Vec<Buffer>,
     /// First row that is not computed yet.
     done: Vec<usize>,
     /// First row that the reader asked for.
@@ -93,7 +93,7 @@ impl Chain {
         if bands.done.len() < self.links.len() {
             bands.done.resize(self.links.len(), 0);
             bands.asked.resize(self.links.len(), 0);
-            bands.buffers.resize(inner, Vec::new());
+            bands.buffers.resize(inner, zeros(0));
         }
         for (buffer, link) in bands.buffers.iter_mut().zip(&self.links[..inner]) {
             buffer.resize(buffer.len().max(link.rows * link.row), 0.0);
@@ -161,8 +161,8 @@ impl Run<'_> {
         let count = rows.len();
         // Taken, so that another buffer can be read while it is written.
         let mut own = match link.reader {
-            Reader::Outside => Vec::new(),
-            _ => std::mem::take(&mut self.bands.buffers[place]),
+            Reader::Outside => zeros(0),
+            _ => std::mem::replace(&mut self.bands.buffers[place], zeros(0)),
         };
         let y = match link.reader {
             Reader::Outside => &mut self.out[rows.start * link.row..],

@@ -4,7 +4,7 @@ use std::ops::Range;
 
 use crate::engine::update::{State, Update};
 use crate::kernels::pointwise::{self, Epilogue, PackedWeights};
-use crate::kernels::{Block, Level, Sum, dropout, loss};
+use crate::kernels::{Block, Buffer, Level, Sum, buffer, dropout, loss, zeros};
 use crate::model::operation::slice_images;
 use crate::random::{self, Stream};
 
@@ -14,12 +14,12 @@ pub(super) struct Head {
     outputs: usize,
     rate: f64,
     /// `[inputs][outputs]`.
-    pub(super) kernel: Vec<f32>,
-    pub(super) bias: Vec<f32>,
+    pub(super) kernel: Buffer,
+    pub(super) bias: Buffer,
     packed: PackedWeights,
     transposed: PackedWeights,
-    kernel_gradient: Vec<f32>,
-    bias_gradient: Vec<f32>,
+    kernel_gradient: Buffer,
+    bias_gradient: Buffer,
     states: [State; 2],
 }
 
@@ -61,8 +61,8 @@ impl Head {
         rate: f64,
         inputs: usize,
         outputs: usize,
-        kernel: Vec<f32>,
-        bias: Vec<f32>,
+        kernel: &[f32],
+        bias: &[f32],
     ) -> Self {
         let mut head = Self {
             inputs,
@@ -70,11 +70,11 @@ impl Head {
             rate,
             packed: PackedWeights::new(level, inputs, outputs),
             transposed: PackedWeights::new(level, outputs, inputs),
-            kernel_gradient: vec![0.0; kernel.len()],
-            bias_gradient: vec![0.0; bias.len()],
+            kernel_gradient: zeros(kernel.len()),
+            bias_gradient: zeros(bias.len()),
             states: [State::new(kernel.len()), State::new(bias.len())],
-            kernel,
-            bias,
+            kernel: buffer(kernel),
+            bias: buffer(bias),
         };
         head.pack();
         head

@@ -26,7 +26,7 @@ use super::{Engine, Error, Outputs, examples};
 use crate::artifacts::cache::Cache;
 use crate::dataset::Split;
 use crate::dataset::batch::TrainingEpoch;
-use crate::kernels::Level;
+use crate::kernels::{Buffer, Level, zeros};
 use crate::model::{Network, Operation, Parameters, Trained};
 use crate::random::Stream;
 use crate::recipe::{Optimizer, SplitName};
@@ -50,7 +50,7 @@ pub struct CpuEngine {
     features: HashMap<SplitName, Features>,
     workspaces: Workspaces,
     /// What crosses the border for a batch.
-    rows: Vec<f32>,
+    rows: Buffer,
     labels: Vec<u32>,
     indices: Vec<u32>,
 }
@@ -71,7 +71,7 @@ impl CpuEngine {
         let features_len = network.features().iter().product();
         let network = CpuNetwork::new(level, network, parameters, batch);
         Self {
-            rows: vec![0.0; batch * network.border_len()],
+            rows: zeros(batch * network.border_len()),
             network,
             frozen: operations.len(),
             operations,
@@ -134,7 +134,7 @@ impl Engine for CpuEngine {
         self.network.begin_phase(trained, optimizer);
         self.frozen = trained.frozen_operations;
         self.features.clear();
-        self.rows = vec![0.0; self.batch * self.network.border_len()];
+        self.rows = zeros(self.batch * self.network.border_len());
         Ok(())
     }
 

@@ -9,7 +9,7 @@ use super::layer::Layer;
 use super::stretch::{Stretch, backbone_outputs};
 use super::tail::Tail;
 use crate::engine::update::Update;
-use crate::kernels::{Level, Sum};
+use crate::kernels::{Buffer, Level, Sum, buffer, zeros};
 use crate::model::operation::OPERATION_TENSORS;
 use crate::model::{Network, Parameters, Trained};
 use crate::recipe::Optimizer;
@@ -29,8 +29,8 @@ pub struct CpuNetwork {
     tail: Tail,
     update: Update,
     pass: HeadPass,
-    pooled: Vec<f32>,
-    dpooled: Vec<f32>,
+    pooled: Buffer,
+    dpooled: Buffer,
 }
 
 impl CpuNetwork {
@@ -43,8 +43,8 @@ impl CpuNetwork {
         let layers: Vec<Layer> = operations
             .iter()
             .map(|operation| {
-                let tensors: [Vec<f32>; OPERATION_TENSORS] =
-                    std::array::from_fn(|at| parameters.values(operation.kernel + at).to_vec());
+                let tensors: [Buffer; OPERATION_TENSORS] =
+                    std::array::from_fn(|at| buffer(parameters.values(operation.kernel + at)));
                 Layer::new(level, operation.clone(), tensors)
             })
             .collect();
@@ -55,8 +55,8 @@ impl CpuNetwork {
             network.dropout,
             channels,
             network.outputs,
-            parameters.values(head_kernel).to_vec(),
-            parameters.values(head_kernel + 1).to_vec(),
+            parameters.values(head_kernel),
+            parameters.values(head_kernel + 1),
         );
         let picture_len = network.layers[0].shape.iter().product();
         let frozen = Stretch::new(&operations, 0..operations.len(), picture_len);
@@ -74,8 +74,8 @@ impl CpuNetwork {
             tail,
             update: Update::none(),
             pass: HeadPass::default(),
-            pooled: vec![0.0; batch * channels],
-            dpooled: vec![0.0; batch * channels],
+            pooled: zeros(batch * channels),
+            dpooled: zeros(batch * channels),
         }
     }
 
@@ -223,7 +223,7 @@ impl CpuNetwork {
             .flat_map(|layer| layer.tensors.iter())
             .chain([&self.head.kernel, &self.head.bias]);
         for (tensor, values) in parameters.tensors.iter_mut().zip(values) {
-            tensor.values.clone_from(values);
+            tensor.values.copy_from_slice(values);
         }
         parameters
     }

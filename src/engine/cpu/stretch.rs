@@ -6,7 +6,7 @@ use std::sync::{Mutex, PoisonError};
 use super::border::Border;
 use super::chain::{BAND_BYTES, Bands, Chain, Input};
 use super::layer::Layer;
-use crate::kernels::{Level, pool};
+use crate::kernels::{Buffer, Level, pool, zeros};
 use crate::model::Operation;
 
 /// Operations between two borders.
@@ -24,8 +24,21 @@ pub(super) struct Stretch {
 /// Buffers for one image.
 struct Arena {
     /// Outputs of chains.
-    wholes: Vec<Vec<f32>>,
+    wholes: Vec<Buffer>,
     bands: Bands,
+}
+
+impl Arena {
+    fn new(chains: &[Chain], slot_lens: &[usize]) -> Self {
+        let mut bands = Bands::default();
+        for chain in chains {
+            chain.reserve(&mut bands);
+        }
+        Self {
+            wholes: slot_lens.iter().map(|&len| zeros(len)).collect(),
+            bands,
+        }
+    }
 }
 
 impl Stretch {
@@ -48,6 +61,10 @@ impl Stretch {
             .map(|chained| Chain::new(operations, chained, band_bytes))
             .collect();
         let (slots, slot_lens) = assign_slots(operations, &chains, &last_use);
+        // One for each thread from the start, so that no step allocates whoever comes first.
+        let arenas = (0..rayon::current_num_threads())
+            .map(|_| Arena::new(&chains, &slot_lens))
+            .collect();
         Self {
             operations: places,
             below,
@@ -55,7 +72,7 @@ impl Stretch {
             chains,
             slots,
             slot_lens,
-            arenas: Mutex::new(Vec::new()),
+            arenas: Mutex::new(arenas),
         }
     }
 
@@ -66,7 +83,7 @@ impl Stretch {
         let Arena { wholes, bands } = &mut arena;
         for (place, chain) in self.chains.iter().enumerate() {
             let slot = self.slots[place];
-            let mut y = std::mem::take(&mut wholes[slot]);
+            let mut y = std::mem::replace(&mut wholes[slot], zeros(0));
             let first = chain.operations.start;
             let residual = |at: usize| {
                 let source = layers[first + at].operation.residual?;
@@ -111,7 +128,7 @@ impl Stretch {
         &self,
         level: Level,
         layers: &[Layer],
-        wholes: &[Vec<f32>],
+        wholes: &[Buffer],
         row: &[f32],
         out: &mut [f32],
     ) {
@@ -128,7 +145,7 @@ impl Stretch {
     /// Output of the operation at `source`, of this stretch or below; `None` is the picture.
     fn output<'a>(
         &self,
-        wholes: &'a [Vec<f32>],
+        wholes: &'a [Buffer],
         source: Option<usize>,
         layers: &[Layer],
         row: &'a [f32],
@@ -151,16 +168,7 @@ impl Stretch {
             .lock()
             .unwrap_or_else(PoisonError::into_inner)
             .pop();
-        free.unwrap_or_else(|| {
-            let mut bands = Bands::default();
-            for chain in &self.chains {
-                chain.reserve(&mut bands);
-            }
-            Arena {
-                wholes: self.slot_lens.iter().map(|&len| vec![0.0; len]).collect(),
-                bands,
-            }
-        })
+        free.unwrap_or_else(|| Arena::new(&self.chains, &self.slot_lens))
     }
 
     fn return_arena(&self, arena: Arena) {
@@ -258,9 +266,10 @@ pub(super) fn backbone_outputs(level: Level, layers: &[Layer], picture: &[f32]) 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::kernels::buffer;
     use crate::model::Network;
     use crate::model::backbone::mobilenet_v2;
-    use crate::model::operation::OPERATION_TENSORS;
+    use crate::model::operation::{MOVING_VARIANCE, OPERATION_TENSORS};
     use crate::random::{Purpose, Stream, unit};
 
     fn uniform(slot: u32, len: usize) -> Vec<f32> {
@@ -291,12 +300,12 @@ mod tests {
         operations
             .iter()
             .map(|operation| {
-                let tensors: [Vec<f32>; OPERATION_TENSORS] = std::array::from_fn(|at| match at {
-                    4 => tensors[operation.kernel + at]
-                        .iter()
-                        .map(|v| v.abs())
-                        .collect(),
-                    _ => tensors[operation.kernel + at].clone(),
+                let tensors: [Buffer; OPERATION_TENSORS] = std::array::from_fn(|at| {
+                    let mut values = buffer(&tensors[operation.kernel + at]);
+                    if at == MOVING_VARIANCE {
+                        values.iter_mut().for_each(|value| *value = value.abs());
+                    }
+                    values
                 });
                 Layer::new(level, operation.clone(), tensors)
             })

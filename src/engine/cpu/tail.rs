@@ -12,13 +12,13 @@ use tracing::trace_span;
 use super::border::Border;
 use super::layer::Layer;
 use crate::engine::update::Update;
-use crate::kernels::{Level, Sum, pool};
+use crate::kernels::{Buffer, Level, Sum, pool, zeros};
 use crate::model::Operation;
 
 /// Tasks per thread that a part is cut into.
 const TASKS_PER_THREAD: usize = 2;
 /// Images of a part for each thread, at least.
-const IMAGES_PER_THREAD: usize = 3;
+const IMAGES_PER_THREAD: usize = 6;
 
 /// Buffers of the tail for a part of a batch.
 pub(super) struct Tail {
@@ -27,15 +27,15 @@ pub(super) struct Tail {
     /// Images of a part.
     images: usize,
     /// What crosses the border: its source, the length for an image, and values of the part.
-    inputs: Vec<(Option<usize>, usize, Vec<f32>)>,
+    inputs: Vec<(Option<usize>, usize, Buffer)>,
     /// Output of each operation of the tail.
-    outputs: Vec<Vec<f32>>,
+    outputs: Vec<Buffer>,
     /// Gradients of each folded kernel and bias.
-    sums: Vec<Vec<f32>>,
+    sums: Vec<Buffer>,
     /// Gradients of outputs that are still wanted.
-    gradients: Vec<Option<Vec<f32>>>,
+    gradients: Vec<Option<Buffer>>,
     /// Buffers for gradients that are free, all as large as the largest.
-    free: Vec<Vec<f32>>,
+    free: Vec<Buffer>,
 }
 
 impl Tail {
@@ -51,7 +51,7 @@ impl Tail {
             Border::Pooled(_) => vec![],
             Border::Activations(crossing) => crossing
                 .iter()
-                .map(|&(source, len)| (source, len, vec![0.0; len * images]))
+                .map(|&(source, len)| (source, len, zeros(len * images)))
                 .collect(),
         };
         Self {
@@ -60,11 +60,11 @@ impl Tail {
             inputs,
             outputs: tail
                 .iter()
-                .map(|operation| vec![0.0; operation.output_len() * images])
+                .map(|operation| zeros(operation.output_len() * images))
                 .collect(),
             sums: layers[frozen..]
                 .iter()
-                .map(|layer| vec![0.0; layer.sums_len()])
+                .map(|layer| zeros(layer.sums_len()))
                 .collect(),
             gradients: tail.iter().map(|_| None).collect(),
             free: vec![],
@@ -80,7 +80,7 @@ impl Tail {
     }
 
     /// Gradients of each folded kernel and bias, as of the last step.
-    pub(super) fn sums(&self) -> &[Vec<f32>] {
+    pub(super) fn sums(&self) -> &[Buffer] {
         &self.sums
     }
 
@@ -119,7 +119,7 @@ impl Tail {
     ) {
         for (place, layer) in layers[self.frozen..].iter().enumerate() {
             let operation = &layer.operation;
-            let mut y = std::mem::take(&mut self.outputs[place]);
+            let mut y = std::mem::replace(&mut self.outputs[place], zeros(0));
             let x = self.activation(operation.input);
             let residual = operation
                 .residual
@@ -169,7 +169,7 @@ impl Tail {
             let below = input.filter(|&below| below >= self.frozen);
             let shortcut = below.and_then(|below| self.gradients[below - self.frozen].take());
             let mut dx = below.map(|_| self.buffer());
-            let mut sums = std::mem::take(&mut self.sums[place - self.frozen]);
+            let mut sums = std::mem::replace(&mut self.sums[place - self.frozen], zeros(0));
             let x = &self.activation(input)[..x_len];
             let mask = below
                 .filter(|&below| layers[below].operation.relu6)
@@ -222,9 +222,9 @@ impl Tail {
     }
 
     /// A buffer for gradients of any operation of the tail.
-    fn buffer(&mut self) -> Vec<f32> {
-        let largest = || self.outputs.iter().map(Vec::len).max().unwrap_or(0);
-        self.free.pop().unwrap_or_else(|| vec![0.0; largest()])
+    fn buffer(&mut self) -> Buffer {
+        let largest = || self.outputs.iter().map(Buffer::len).max().unwrap_or(0);
+        self.free.pop().unwrap_or_else(|| zeros(largest()))
     }
 
     /// Gradient of the last operation's output from that of its mean over pixels.
@@ -319,8 +319,9 @@ mod tests {
     #[test]
     fn parts_are_whole_slices_or_the_batch() {
         // 10 × 10 pixels make slices of 2 images, 5 × 5 of 6.
-        assert_eq!(part_at(160, 34, 32, 2), 6);
-        assert_eq!(part_at(160, 34, 32, 3), 12);
+        assert_eq!(part_at(160, 34, 32, 1), 6);
+        assert_eq!(part_at(160, 34, 32, 2), 12);
+        assert_eq!(part_at(160, 34, 32, 3), 18);
         assert_eq!(part_at(160, 34, 5, 2), 5);
         // 2 × 2 pixels: 32 images.
         assert_eq!(part_at(64, 34, 32, 2), 32);

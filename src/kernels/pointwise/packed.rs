@@ -1,6 +1,6 @@
 //! Weights in the order in which tiles read them.
 
-use super::super::{Level, lanes};
+use super::super::{Buffer, Level, lanes, zeros};
 use super::MOST_VECTORS;
 use lanes::Lanes;
 
@@ -15,7 +15,7 @@ pub struct PackedWeights {
     /// Columns of a panel.
     pub(super) panel: usize,
     pub(super) level: Level,
-    pub(super) values: Vec<f32>,
+    pub(super) values: Buffer,
 }
 
 impl PackedWeights {
@@ -36,7 +36,7 @@ impl PackedWeights {
             n,
             panel,
             level,
-            values: vec![0.0; n.div_ceil(panel) * k * panel],
+            values: zeros(n.div_ceil(panel) * k * panel),
         }
     }
 

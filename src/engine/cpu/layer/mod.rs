@@ -6,7 +6,7 @@ use std::ops::Range;
 
 use self::training::Training;
 use crate::kernels::pointwise::{Epilogue, PackedWeights};
-use crate::kernels::{Level, batch_norm, depthwise, first_convolution, pointwise};
+use crate::kernels::{Buffer, Level, batch_norm, depthwise, first_convolution, pointwise, zeros};
 use crate::model::Operation;
 use crate::model::operation::{Convolution, MOVING_VARIANCE, OPERATION_TENSORS};
 
@@ -17,11 +17,11 @@ const BLOCK_VALUES: usize = 4096;
 pub(super) struct Layer {
     pub(super) operation: Operation,
     /// Kernel, gamma, beta, moving mean, moving variance, as loaded or trained.
-    pub(super) tensors: [Vec<f32>; OPERATION_TENSORS],
+    pub(super) tensors: [Buffer; OPERATION_TENSORS],
     inverse: Vec<f32>,
     /// What the batch norm multiplies each channel by.
-    scale: Vec<f32>,
-    bias: Vec<f32>,
+    scale: Buffer,
+    bias: Buffer,
     folded: Folded,
     training: Option<Training>,
 }
@@ -29,7 +29,7 @@ pub(super) struct Layer {
 /// The kernel with the batch norm folded in.
 enum Folded {
     /// As it is.
-    Plain(Vec<f32>),
+    Plain(Buffer),
     /// In the order of a pointwise product.
     Packed(PackedWeights),
 }
@@ -38,18 +38,18 @@ impl Layer {
     pub(super) fn new(
         level: Level,
         operation: Operation,
-        tensors: [Vec<f32>; OPERATION_TENSORS],
+        tensors: [Buffer; OPERATION_TENSORS],
     ) -> Self {
         let inverse = batch_norm::inverse_deviation(&tensors[MOVING_VARIANCE]);
         let [_, _, inputs] = operation.input_shape;
         let [_, _, outputs] = operation.output_shape;
         let folded = match operation.kind {
             Convolution::Pointwise => Folded::Packed(PackedWeights::new(level, inputs, outputs)),
-            _ => Folded::Plain(vec![0.0; tensors[0].len()]),
+            _ => Folded::Plain(zeros(tensors[0].len())),
         };
         let mut layer = Self {
-            scale: vec![0.0; outputs],
-            bias: vec![0.0; outputs],
+            scale: zeros(outputs),
+            bias: zeros(outputs),
             operation,
             tensors,
             inverse,
@@ -57,7 +57,7 @@ impl Layer {
             training: None,
         };
         layer.scale_and_bias(level);
-        let mut folded_rows = vec![0.0; layer.block_values()];
+        let mut folded_rows = zeros(layer.block_values());
         for rows in layer.blocks() {
             layer.fold(level, rows, &mut folded_rows);
         }

@@ -3,7 +3,9 @@
 use super::{Folded, Layer};
 use crate::engine::update::{State, Update};
 use crate::kernels::pointwise::{Epilogue, PackedWeights};
-use crate::kernels::{Block, Level, Sum, batch_norm, depthwise, first_convolution, pointwise};
+use crate::kernels::{
+    Block, Buffer, Level, Sum, batch_norm, depthwise, first_convolution, pointwise, zeros,
+};
 use crate::model::operation::{BETA, Convolution, GAMMA, MOVING_MEAN, OPERATION_TENSORS};
 
 /// Tasks per thread that a gradient is cut into.
@@ -23,11 +25,11 @@ pub(super) struct Training {
     /// The transposed folded kernel, where the gradient goes further down.
     transposed: Option<PackedWeights>,
     /// What the batch norm multiplied by before the last step.
-    old_scale: Vec<f32>,
-    gamma_gradient: Vec<f32>,
+    old_scale: Buffer,
+    gamma_gradient: Buffer,
     /// Room for some rows of the kernel: their gradient, and the rows folded.
-    gradient_rows: Vec<f32>,
-    folded_rows: Vec<f32>,
+    gradient_rows: Buffer,
+    folded_rows: Buffer,
     states: [State; 3],
 }
 
@@ -57,14 +59,14 @@ impl Layer {
             .then(|| PackedWeights::new(level, outputs, self.operation.input_shape[2]));
         let mut flags = [false; OPERATION_TENSORS];
         flags.copy_from_slice(trained);
-        let mut folded_rows = vec![0.0; self.block_values()];
+        let mut folded_rows = zeros(self.block_values());
         self.training = Some(Training {
             trained: flags,
             transposed,
             old_scale: self.scale.clone(),
-            gamma_gradient: vec![0.0; outputs],
-            gradient_rows: vec![0.0; self.block_values()],
-            folded_rows: vec![],
+            gamma_gradient: zeros(outputs),
+            gradient_rows: zeros(self.block_values()),
+            folded_rows: zeros(0),
             states: [0, GAMMA, BETA].map(|place| State::new(size(place))),
         });
         // Again, for the transposed kernel.
@@ -245,7 +247,7 @@ impl Layer {
             let [_, _, state] = &mut training.states;
             update.apply(level, &mut self.tensors[BETA], bias_gradient, state.whole());
         }
-        let mut folded_rows = std::mem::take(&mut training.folded_rows);
+        let mut folded_rows = std::mem::replace(&mut training.folded_rows, zeros(0));
         self.scale_and_bias(level);
         for rows in self.blocks() {
             let values = rows.start * outputs..rows.end * outputs;
@@ -281,7 +283,7 @@ impl Layer {
         batch_norm::scale_rows(level, folded, &training.old_scale, &mut kernel);
         let mut gradients = vec![
             (0, kernel),
-            (GAMMA, training.gamma_gradient.clone()),
+            (GAMMA, training.gamma_gradient.to_vec()),
             (BETA, bias.to_vec()),
         ];
         gradients.retain(|(place, _)| training.trained[*place]);
