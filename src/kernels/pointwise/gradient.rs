@@ -5,7 +5,7 @@ use std::ops::Range;
 use super::super::Level;
 use super::super::block::{Block, Sum};
 use super::super::dispatch::lanes_at_level;
-use super::super::lanes::{Lanes, over_lanes};
+use super::super::lanes::{LINE, Lanes, over_lanes, prefetch};
 use super::{balanced, with_rows};
 
 /// A block of `x[rows][k]ᵀ · dz[rows][n]`: per slice of `slice_rows` rows one chain from +0, slices added in
@@ -90,6 +90,9 @@ unsafe fn weight_gradient_body<L: Lanes>(
     }
 }
 
+/// So many rows before they are used they are asked for.
+const ROWS_AHEAD: usize = 32;
+
 /// One slice of rows of the weight gradient.
 struct Slice {
     rows: usize,
@@ -133,10 +136,22 @@ impl Slice {
     ) {
         // SAFETY: the caller's contract.
         unsafe {
+            // What the sums are added to arrives while they are made.
+            for place in 0..INPUTS {
+                let first = self.out.wrapping_add((input + place) * self.n + column);
+                for line in (0..VECTORS * L::N).step_by(LINE) {
+                    prefetch(first.wrapping_add(line));
+                }
+            }
             let mut sums = [[L::splat(0.0); VECTORS]; INPUTS];
             let mut x = self.x.add(input);
             let mut dz = self.dz.add(column);
             for _ in 0..self.rows {
+                // Rows lie far apart: the machine by itself fetches only what lies side by side.
+                prefetch(x.wrapping_add(ROWS_AHEAD * self.k));
+                for vector in 0..VECTORS {
+                    prefetch(dz.wrapping_add(ROWS_AHEAD * self.n + vector * L::N));
+                }
                 let mut gradient = [L::splat(0.0); VECTORS];
                 for (vector, value) in gradient.iter_mut().enumerate() {
                     *value = L::load(dz.add(vector * L::N));
