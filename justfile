@@ -70,3 +70,9 @@ bench *OPTIONS:
 bench-keras *OPTIONS:
     cargo build --release
     "${PYTHON:-python3}" benches/keras.py {{ OPTIONS }}
+
+# Memory and time of runs on N/4, N/2 and N made pictures, 50000 if not given (`just many --help`).
+[group("measure")]
+many *OPTIONS:
+    cargo build --release --bin goldrun --example many
+    "${PYTHON:-python3}" benches/many.py {{ OPTIONS }}
