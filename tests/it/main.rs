@@ -21,6 +21,7 @@ mod golden;
 mod keras;
 mod kernels;
 mod layering;
+mod memory;
 mod performance;
 mod planted;
 mod quickstart;
