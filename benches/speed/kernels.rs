@@ -213,7 +213,7 @@ impl Kernel {
                 let (mut dw, mut dbias) = (zeros(k * n), bias);
                 Box::new(move || {
                     let (dw, dbias) = (Block::whole(&mut dw, n), Block::whole(&mut dbias, n));
-                    pointwise::weight_gradient(level, &x, &dz, k, slice, Sum::New, dw);
+                    pointwise::weight_gradient(level, &x, &dz, slice, Sum::New, dw);
                     pointwise::bias_gradient(level, &dz, slice, Sum::New, dbias);
                 })
             }

@@ -3,6 +3,8 @@
 use std::marker::PhantomData;
 use std::ops::Range;
 
+use rayon::prelude::*;
+
 /// Whether a sum over rows of a batch begins, or goes on from the part before.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Sum {
@@ -27,6 +29,9 @@ pub struct Block<'a> {
 // SAFETY: blocks of one matrix never overlap, because they come from splits alone; so each is as good as a
 // mutable slice of its own, which can be sent.
 unsafe impl Send for Block<'_> {}
+// SAFETY: what a shared reference gives away is where the block lies, and pieces in
+// [`Block::par_rows`] and [`Block::par_columns`], each once.
+unsafe impl Sync for Block<'_> {}
 
 impl<'a> Block<'a> {
     /// All of a matrix with rows of `columns` values.
@@ -87,6 +92,43 @@ impl<'a> Block<'a> {
         cut(&mut first, true);
         cut(&mut second, false);
         (first, second)
+    }
+
+    /// The block in pieces of `rows` rows, one task each; the last is what is left.
+    ///
+    /// # Panics
+    /// If `rows` is zero.
+    pub fn par_rows(self, rows: usize) -> impl IndexedParallelIterator<Item = Self> {
+        let covered = self.rows();
+        let pieces = covered.len().div_ceil(rows);
+        (0..pieces).into_par_iter().map(move |piece| {
+            let first = covered.start + piece * rows;
+            // Every index comes once, so that pieces never overlap.
+            self.piece(first..covered.end.min(first + rows), self.columns())
+        })
+    }
+
+    /// The block in pieces of `columns` columns, one task each; the last is what is left.
+    ///
+    /// # Panics
+    /// If `columns` is zero.
+    pub fn par_columns(self, columns: usize) -> impl IndexedParallelIterator<Item = Self> {
+        let covered = self.columns();
+        let pieces = covered.len().div_ceil(columns);
+        (0..pieces).into_par_iter().map(move |piece| {
+            let first = covered.start + piece * columns;
+            // Every index comes once, so that pieces never overlap.
+            self.piece(self.rows(), first..covered.end.min(first + columns))
+        })
+    }
+
+    /// A part of it, which must be given to nobody else.
+    fn piece(&self, rows: Range<usize>, columns: Range<usize>) -> Self {
+        Self {
+            rows,
+            columns,
+            ..*self
+        }
     }
 
     /// Columns of the matrix.

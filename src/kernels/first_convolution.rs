@@ -237,8 +237,8 @@ impl Line<'_> {
 }
 
 /// Gradient of the kernel over `images` pictures: per slice of whole images one chain from +0 over output
-/// pixels in order (taps outside skipped), slices added in order. `out` is of the matrix `[27][n]`, some
-/// channels of all of its rows.
+/// pixels in order (taps outside skipped), slices added in order. `out` is `[27][n]`: all rows and some columns
+/// of a matrix.
 ///
 /// # Panics
 /// If lengths do not fit.
@@ -256,7 +256,7 @@ pub fn weight_gradient(
     assert_eq!(x.len(), images * shape.input_len());
     assert_eq!(dz.len(), images * shape.output_len());
     assert_eq!(out.rows(), 0..TAPS);
-    assert_eq!(out.stride(), shape.out_channels);
+    assert_eq!(out.columns().len(), shape.out_channels);
     assert!(slice_images > 0);
     if images == 0 && sum == Sum::New {
         out.clear();
@@ -294,7 +294,7 @@ unsafe fn weight_gradient_body<L: Lanes>(
             unsafe {
                 over_lanes!(
                     L,
-                    out.columns(),
+                    0..shape.out_channels,
                     weight_gradient_slice(ky, slice.clone(), shape, x, dz, is_first, out)
                 );
             }
@@ -340,7 +340,7 @@ unsafe fn weight_gradient_slice<L: Lanes>(
             }
         }
         for (tap, &sum) in sums.iter().enumerate() {
-            let at = out.at(ky * SIDE * COLOURS + tap, channel);
+            let at = out.at(ky * SIDE * COLOURS + tap, out.columns().start + channel);
             let total = if is_first { sum } else { L::load(at).add(sum) };
             total.store(at);
         }

@@ -28,7 +28,9 @@ pub mod pool;
 pub mod preprocess;
 pub mod resize;
 pub mod rotate;
+mod tiles;
 
 pub use block::{Block, Sum};
 pub use buffer::{Buffer, buffer, zeros};
 pub use level::Level;
+pub use tiles::Tiles;

@@ -203,7 +203,6 @@ impl Head {
             level,
             &pass.dropped,
             &pass.dlogits,
-            self.inputs,
             slice_rows,
             Sum::New,
             Block::whole(&mut self.kernel_gradient, self.outputs),

@@ -7,7 +7,7 @@ use super::border::Border;
 use super::head::{Examples, Head, HeadPass, Outputs};
 use super::layer::Layer;
 use super::stretch::{Stretch, backbone_outputs};
-use super::tail::Tail;
+use super::tail::{Part, Tail};
 use crate::engine::update::Update;
 use crate::kernels::{Buffer, Level, Sum, buffer, zeros};
 use crate::model::operation::OPERATION_TENSORS;
@@ -162,10 +162,15 @@ impl CpuNetwork {
                 let mut sum = Sum::New;
                 for part in self.tail.parts(images) {
                     let pooled = &mut self.pooled[..part.len() * channels];
+                    let some = Part {
+                        level,
+                        layers: &self.layers,
+                        images: part.len(),
+                    };
                     self.tail
-                        .set_inputs(&rows[part.start * row..part.end * row]);
+                        .set_inputs(&rows[part.start * row..part.end * row], part.len());
                     trace_span!("forward", images = part.len())
-                        .in_scope(|| self.tail.forward(level, &self.layers, part.len(), pooled));
+                        .in_scope(|| self.tail.forward(&some, pooled));
                     self.head.forward(
                         level,
                         pooled,
@@ -177,10 +182,8 @@ impl CpuNetwork {
                     let dpooled = &mut self.dpooled[..part.len() * channels];
                     self.head
                         .input_gradient(level, &mut self.pass, part.clone(), dpooled);
-                    trace_span!("backward", images = part.len()).in_scope(|| {
-                        self.tail
-                            .backward(level, &self.layers, part.len(), dpooled, sum);
-                    });
+                    trace_span!("backward", images = part.len())
+                        .in_scope(|| self.tail.backward(&some, dpooled, sum));
                     sum = Sum::Continued;
                 }
                 trace_span!("update")

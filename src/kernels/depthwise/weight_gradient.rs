@@ -10,7 +10,7 @@ use super::{Overhang, PIXELS, SIDE, Shape, TAPS};
 
 /// Gradients of the kernel and of the bias over `images` images: per slice of whole images one chain from +0
 /// over output pixels in order (taps outside skipped), slices added in order.
-/// `out` is of the matrix `[10][c]` (nine taps, then the bias), some channels of all of its rows.
+/// `out` is `[10][c]`, nine taps, then the bias: all rows and some columns of a matrix.
 ///
 /// # Panics
 /// If lengths do not fit.
@@ -28,7 +28,7 @@ pub fn weight_gradient(
     assert_eq!(x.len(), images * shape.input_len());
     assert_eq!(dz.len(), images * shape.output_len());
     assert_eq!(out.rows(), 0..TAPS + 1);
-    assert_eq!(out.stride(), shape.channels);
+    assert_eq!(out.columns().len(), shape.channels);
     assert!(slice_images > 0);
     if images == 0 && sum == Sum::New {
         out.clear();
@@ -58,7 +58,6 @@ unsafe fn weight_gradient_body<L: Lanes>(
     sum: Sum,
     out: &Block<'_>,
 ) {
-    let channels = out.columns();
     for image in (0..images).step_by(slice_images) {
         let slice = image..images.min(image + slice_images);
         let is_first = image == 0 && sum == Sum::New;
@@ -67,13 +66,13 @@ unsafe fn weight_gradient_body<L: Lanes>(
             if shape.stride == 1 {
                 over_lanes!(
                     L,
-                    channels.clone(),
+                    0..shape.channels,
                     slice_of_images[1](slice.clone(), shape, x, dz, is_first, out)
                 );
             } else {
                 over_lanes!(
                     L,
-                    channels.clone(),
+                    0..shape.channels,
                     slice_of_images[2](slice.clone(), shape, x, dz, is_first, out)
                 );
             }
@@ -129,7 +128,7 @@ unsafe fn slice_of_images<L: Lanes, const STRIDE: usize>(
             }
         }
         for (tap, &sum) in sums.taps.iter().chain([&sums.bias]).enumerate() {
-            let at = out.at(tap, channel);
+            let at = out.at(tap, out.columns().start + channel);
             let total = if is_first { sum } else { L::load(at).add(sum) };
             total.store(at);
         }

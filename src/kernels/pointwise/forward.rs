@@ -1,8 +1,11 @@
 //! `y = epilogue(start + x · w)` in register tiles.
 
+use std::ops::Range;
+
 use super::super::Level;
 use super::super::dispatch::lanes_at_level;
-use super::super::lanes::{LINE, Lanes, MOST_LANES, prefetch};
+use super::super::lanes::{LINE, Lanes, MOST_LANES, prefetch, prefetch_early};
+use super::super::tiles::Tiles;
 use super::{MOST_ROWS, MOST_VECTORS, PackedWeights, balanced, tile_rows, with_rows};
 
 /// Values of x in a block of rows, so that it stays in the second-level cache.
@@ -34,72 +37,122 @@ pub fn forward(
     epilogue: Epilogue<'_>,
     y: &mut [f32],
 ) {
-    let rows = y.len() / weights.n;
-    assert_eq!(y.len(), rows * weights.n);
-    assert_eq!(x.len(), rows * weights.k);
-    assert_eq!(weights.level, level, "weights packed for another level");
-    assert!(start.is_none_or(|start| start.len() == weights.n));
-    assert!(epilogue.addend.is_none_or(|addend| addend.len() == y.len()));
-    assert!(epilogue.mask.is_none_or(|mask| mask.len() == y.len()));
-    run_forward(level, rows, x, weights, start, epilogue, y);
+    let x = Tiles::whole(x, weights.k);
+    check(level, x, weights, &(0..weights.n), start, epilogue, y);
+    run_near(level, x, weights, 0..weights.n, start, epilogue, y);
 }
 
-lanes_at_level!(
-    fn run_forward(
-        rows: usize,
-        x: &[f32],
-        weights: &PackedWeights,
-        start: Option<&[f32]>,
-        epilogue: Epilogue<'_>,
-        y: &mut [f32],
-    ) = forward_body
-);
-
-#[inline(always)]
-unsafe fn forward_body<L: Lanes>(
-    rows: usize,
-    x: &[f32],
+/// Columns `columns` of what [`forward`] computes: y and what has its shape hold these alone, `start` holds all.
+///
+/// # Panics
+/// If lengths do not fit, the weights were packed for another level, or the columns begin inside a vector.
+pub fn forward_columns(
+    level: Level,
+    x: Tiles<'_>,
     weights: &PackedWeights,
+    columns: Range<usize>,
     start: Option<&[f32]>,
     epilogue: Epilogue<'_>,
     y: &mut [f32],
 ) {
-    let (k, n) = (weights.k, weights.n);
+    check(level, x, weights, &columns, start, epilogue, y);
+    run_far(level, x, weights, columns, start, epilogue, y);
+}
+
+fn check(
+    level: Level,
+    x: Tiles<'_>,
+    weights: &PackedWeights,
+    columns: &Range<usize>,
+    start: Option<&[f32]>,
+    epilogue: Epilogue<'_>,
+    y: &[f32],
+) {
+    assert_eq!(x.columns(), weights.k);
+    assert_eq!(y.len(), x.count() * columns.len());
+    assert!(columns.start <= columns.end && columns.end <= weights.n);
+    assert!(
+        columns.start.is_multiple_of(MOST_LANES),
+        "columns from {} on",
+        columns.start
+    );
+    assert_eq!(weights.level, level, "weights packed for another level");
+    assert!(start.is_none_or(|start| start.len() == weights.n));
+    assert!(epilogue.addend.is_none_or(|addend| addend.len() == y.len()));
+    assert!(epilogue.mask.is_none_or(|mask| mask.len() == y.len()));
+}
+
+lanes_at_level!(
+    fn run_near(
+        x: Tiles<'_>,
+        weights: &PackedWeights,
+        columns: Range<usize>,
+        start: Option<&[f32]>,
+        epilogue: Epilogue<'_>,
+        y: &mut [f32],
+    ) = forward_body[false]
+);
+
+lanes_at_level!(
+    fn run_far(
+        x: Tiles<'_>,
+        weights: &PackedWeights,
+        columns: Range<usize>,
+        start: Option<&[f32]>,
+        epilogue: Epilogue<'_>,
+        y: &mut [f32],
+    ) = forward_body[true]
+);
+
+/// `FAR`: x and weights come from memory or the last cache. Where they are near, asking for them ahead would
+/// cost more than it saves.
+#[inline(always)]
+unsafe fn forward_body<L: Lanes, const FAR: bool>(
+    x: Tiles<'_>,
+    weights: &PackedWeights,
+    columns: Range<usize>,
+    start: Option<&[f32]>,
+    epilogue: Epilogue<'_>,
+    y: &mut [f32],
+) {
+    let (k, rows) = (weights.k, x.count());
     let block = (BLOCK_VALUES / k.max(1)).max(2 * MOST_ROWS);
     let mut first_row = 0;
     while first_row < rows {
         let end_row = rows.min(first_row + block);
-        for (number, values) in weights.values.chunks_exact(k * weights.panel).enumerate() {
-            let column = number * weights.panel;
-            let width = weights.panel.min(n - column);
+        let mut from = columns.start;
+        while from < columns.end {
+            let (number, offset) = (from / weights.panel, from % weights.panel);
+            let width = (weights.panel - offset).min(columns.end - from);
             let mut first = [0.0; MOST_COLUMNS];
             if let Some(start) = start {
-                first[..width].copy_from_slice(&start[column..][..width]);
+                first[..width].copy_from_slice(&start[from..][..width]);
             }
             let panel = Panel {
-                k,
-                n,
-                column,
+                n: columns.len(),
+                column: from - columns.start,
                 width,
                 stride: weights.panel,
-                x: x.as_ptr(),
-                w: values.as_ptr(),
+                x,
+                w: weights.values[number * k * weights.panel + offset..].as_ptr(),
                 first: first.as_ptr(),
                 addend: epilogue.addend.map(<[f32]>::as_ptr),
                 mask: epilogue.mask.map(<[f32]>::as_ptr),
                 relu6: epilogue.relu6,
                 y: y.as_mut_ptr(),
             };
-            // SAFETY: the rows lie inside x and y, the panel's columns inside w and y.
-            unsafe { panel.rows_of_width::<L>(first_row, end_row) }
+            // SAFETY: the rows lie inside x and y, the panel's columns inside w and y; where a panel does not
+            // begin with its first column, one vector is left of it.
+            unsafe { panel.rows_of_width::<L, FAR>(first_row, end_row) }
+            from += width;
         }
         first_row = end_row;
     }
 }
 
 /// A panel of the product, with what its tiles share.
-struct Panel {
-    k: usize,
+struct Panel<'a> {
+    /// Columns of y.
     n: usize,
     /// First column in y.
     column: usize,
@@ -107,7 +160,7 @@ struct Panel {
     width: usize,
     /// Columns of a packed row.
     stride: usize,
-    x: *const f32,
+    x: Tiles<'a>,
     w: *const f32,
     first: *const f32,
     addend: Option<*const f32>,
@@ -116,23 +169,29 @@ struct Panel {
     y: *mut f32,
 }
 
-impl Panel {
+/// Weights of the next panel, which arrive while the tiles of this one are made: a little with each product.
+struct Ahead {
+    at: *const f32,
+    step: usize,
+}
+
+impl Panel<'_> {
     /// Whole vectors where all columns exist; of the last panel as few lanes as hold what is left.
     #[inline(always)]
-    unsafe fn rows_of_width<L: Lanes>(&self, first_row: usize, end_row: usize) {
+    unsafe fn rows_of_width<L: Lanes, const FAR: bool>(&self, first_row: usize, end_row: usize) {
         let has_half = L::Half::N > 1;
         // SAFETY: the caller's contract; the parts lie side by side in the panel.
         unsafe {
             if has_half && self.width <= L::Half::N {
-                self.rows::<L::Half, 1>(first_row, end_row);
+                self.rows::<L::Half, 1, FAR>(first_row, end_row);
             } else if self.width <= L::N {
-                self.rows::<L, 1>(first_row, end_row);
+                self.rows::<L, 1, FAR>(first_row, end_row);
             } else if has_half && self.width <= L::N + L::Half::N {
-                self.part(0, L::N).rows::<L, 1>(first_row, end_row);
+                self.part(0, L::N).rows::<L, 1, FAR>(first_row, end_row);
                 self.part(L::N, self.width - L::N)
-                    .rows::<L::Half, 1>(first_row, end_row);
+                    .rows::<L::Half, 1, FAR>(first_row, end_row);
             } else {
-                self.rows::<L, 2>(first_row, end_row);
+                self.rows::<L, 2, FAR>(first_row, end_row);
             }
         }
     }
@@ -153,43 +212,133 @@ impl Panel {
     }
 
     #[inline(always)]
-    unsafe fn rows<L: Lanes, const VECTORS: usize>(&self, first_row: usize, end_row: usize) {
+    unsafe fn rows<L: Lanes, const VECTORS: usize, const FAR: bool>(
+        &self,
+        first_row: usize,
+        end_row: usize,
+    ) {
+        let tiles = (end_row - first_row).div_ceil(tile_rows::<L>(VECTORS));
+        let mut ahead = Ahead {
+            at: self.w.wrapping_add(self.x.columns() * self.stride),
+            step: self.stride.div_ceil(tiles),
+        };
         let mut row = first_row;
         while row < end_row {
             let count = balanced(end_row - row, tile_rows::<L>(VECTORS));
             // SAFETY: the caller's contract.
             unsafe {
-                with_rows!(count, tile_rows::<L>(VECTORS), self.tile::<L, VECTORS>(row));
+                if FAR {
+                    with_rows!(
+                        count,
+                        tile_rows::<L>(VECTORS),
+                        self.far::<L, VECTORS>(row, &mut ahead)
+                    );
+                } else {
+                    with_rows!(count, tile_rows::<L>(VECTORS), self.near::<L, VECTORS>(row));
+                }
             }
             row += count;
         }
     }
 
+    /// A tile whose x is one tile of all columns.
     #[inline(always)]
-    unsafe fn tile<L: Lanes, const VECTORS: usize, const ROWS: usize>(&self, row: usize) {
+    unsafe fn near<L: Lanes, const VECTORS: usize, const ROWS: usize>(&self, row: usize) {
         // SAFETY: the tile's rows and columns lie inside the slices; packed rows are whole.
         unsafe {
             self.prefetch_finish::<L, VECTORS, ROWS>(row);
-            let x = self.x.add(row * self.k);
-            let mut start = [L::splat(0.0); VECTORS];
-            for (vector, value) in start.iter_mut().enumerate() {
-                *value = L::load(self.first.add(vector * L::N));
+            let mut sums: [[L; VECTORS]; ROWS] = self.start();
+            let (x, width) = self.x.line(row, 0);
+            let w = self.w;
+            for at in 0..width {
+                self.add_product(&mut sums, x.add(at), width, w.add(at * self.stride));
             }
-            let mut sums = [start; ROWS];
-            let mut w = self.w;
-            for at in 0..self.k {
-                let mut weights = [L::splat(0.0); VECTORS];
-                for (vector, value) in weights.iter_mut().enumerate() {
-                    *value = L::load(w.add(vector * L::N));
+            self.finish(sums, row);
+        }
+    }
+
+    /// A tile of any x: asks for the next part of x and of the next panel with each product.
+    #[inline(always)]
+    unsafe fn far<L: Lanes, const VECTORS: usize, const ROWS: usize>(
+        &self,
+        row: usize,
+        ahead: &mut Ahead,
+    ) {
+        // SAFETY: the tile's rows and columns lie inside the slices; packed rows are whole.
+        unsafe {
+            self.prefetch_finish::<L, VECTORS, ROWS>(row);
+            let mut sums: [[L; VECTORS]; ROWS] = self.start();
+            let (mut column, mut w) = (0, self.w);
+            let (mut x, mut width) = self.x.line(row, 0);
+            while width > 0 {
+                column += width;
+                let (next, next_width) = self.x.line(row, column);
+                // These rows of x lie side by side; as many products as they have columns ask for all of them.
+                let mut soon = if next_width > 0 {
+                    next
+                } else {
+                    self.x.line(row + ROWS, 0).0
+                };
+                for at in 0..width {
+                    prefetch(soon);
+                    soon = soon.wrapping_add(ROWS);
+                    prefetch_early(ahead.at);
+                    ahead.at = ahead.at.wrapping_add(ahead.step);
+                    self.add_product(&mut sums, x.add(at), width, w);
+                    w = w.add(self.stride);
                 }
-                w = w.add(self.stride);
-                for (place, sum) in sums.iter_mut().enumerate() {
-                    let value = L::splat(*x.add(place * self.k + at));
-                    for vector in 0..VECTORS {
-                        sum[vector] = value.fma(weights[vector], sum[vector]);
-                    }
+                (x, width) = (next, next_width);
+            }
+            self.finish(sums, row);
+        }
+    }
+
+    /// What the chains of a tile begin with.
+    #[inline(always)]
+    unsafe fn start<L: Lanes, const VECTORS: usize, const ROWS: usize>(
+        &self,
+    ) -> [[L; VECTORS]; ROWS] {
+        let mut start = [unsafe { L::splat(0.0) }; VECTORS];
+        for (vector, value) in start.iter_mut().enumerate() {
+            // SAFETY: there is a value for every column of a panel.
+            unsafe { *value = L::load(self.first.add(vector * L::N)) };
+        }
+        [start; ROWS]
+    }
+
+    /// Adds the products of a value of each row, `width` values apart, with a row of weights.
+    #[inline(always)]
+    unsafe fn add_product<L: Lanes, const VECTORS: usize, const ROWS: usize>(
+        &self,
+        sums: &mut [[L; VECTORS]; ROWS],
+        x: *const f32,
+        width: usize,
+        w: *const f32,
+    ) {
+        // SAFETY: the caller's contract.
+        unsafe {
+            let mut weights = [L::splat(0.0); VECTORS];
+            for (vector, value) in weights.iter_mut().enumerate() {
+                *value = L::load(w.add(vector * L::N));
+            }
+            for (place, sum) in sums.iter_mut().enumerate() {
+                let value = L::splat(*x.add(place * width));
+                for vector in 0..VECTORS {
+                    sum[vector] = value.fma(weights[vector], sum[vector]);
                 }
             }
+        }
+    }
+
+    /// Finishes a tile.
+    #[inline(always)]
+    unsafe fn finish<L: Lanes, const VECTORS: usize, const ROWS: usize>(
+        &self,
+        sums: [[L; VECTORS]; ROWS],
+        row: usize,
+    ) {
+        // SAFETY: the caller's contract.
+        unsafe {
             if self.width == VECTORS * L::N {
                 self.finish_tile(sums, row);
             } else {

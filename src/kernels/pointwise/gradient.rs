@@ -1,15 +1,13 @@
 //! Gradients of weights and bias: sums over rows, cut into slices of whole images.
 
-use std::ops::Range;
-
 use super::super::Level;
 use super::super::block::{Block, Sum};
 use super::super::dispatch::lanes_at_level;
 use super::super::lanes::{LINE, Lanes, over_lanes, prefetch};
 use super::{balanced, with_rows};
 
-/// A block of `x[rows][k]ᵀ · dz[rows][n]`: per slice of `slice_rows` rows one chain from +0, slices added in
-/// order. `out` is of the matrix `[k][n]`.
+/// A block of `xᵀ · dz`: per slice of `slice_rows` rows one chain from +0, slices added in order. `x` is
+/// `[rows][k]` with the k inputs that are the block's rows, `dz` is `[rows][n]` with the block's n columns.
 ///
 /// # Panics
 /// If lengths do not fit.
@@ -17,20 +15,22 @@ pub fn weight_gradient(
     level: Level,
     x: &[f32],
     dz: &[f32],
-    k: usize,
     slice_rows: usize,
     sum: Sum,
     mut out: Block<'_>,
 ) {
-    let n = out.stride();
+    let (k, n) = (out.rows().len(), out.columns().len());
+    assert!(slice_rows > 0);
+    if k == 0 || n == 0 {
+        return;
+    }
     let rows = dz.len() / n;
     assert_eq!(dz.len(), rows * n);
     assert_eq!(x.len(), rows * k);
-    assert!(out.rows().end <= k && slice_rows > 0);
     if rows == 0 && sum == Sum::New {
         out.clear();
     }
-    run_weight_gradient(level, rows, x, dz, k, slice_rows, sum, &out);
+    run_weight_gradient(level, rows, x, dz, slice_rows, sum, &out);
 }
 
 lanes_at_level!(
@@ -38,7 +38,6 @@ lanes_at_level!(
         rows: usize,
         x: &[f32],
         dz: &[f32],
-        k: usize,
         slice_rows: usize,
         sum: Sum,
         out: &Block<'_>,
@@ -50,12 +49,11 @@ unsafe fn weight_gradient_body<L: Lanes>(
     rows: usize,
     x: &[f32],
     dz: &[f32],
-    k: usize,
     slice_rows: usize,
     sum: Sum,
     out: &Block<'_>,
 ) {
-    let n = out.stride();
+    let (k, n) = (out.rows().len(), out.columns().len());
     for first_row in (0..rows).step_by(slice_rows) {
         let slice = Slice {
             rows: slice_rows.min(rows - first_row),
@@ -63,27 +61,27 @@ unsafe fn weight_gradient_body<L: Lanes>(
             n,
             x: x[first_row * k..].as_ptr(),
             dz: dz[first_row * n..].as_ptr(),
-            out: out.at(0, 0),
+            out: out.at(out.rows().start, out.columns().start),
+            stride: out.stride(),
             is_first: first_row == 0 && sum == Sum::New,
         };
-        let (inputs, columns) = (out.rows(), out.columns());
-        let mut column = columns.start;
+        let mut column = 0;
         // SAFETY: inputs and columns lie inside x, dz and out for all rows of the slice.
         unsafe {
-            while column + 2 * L::N <= columns.end {
-                slice.panel::<L, 2>(inputs.clone(), column);
+            while column + 2 * L::N <= n {
+                slice.panel::<L, 2>(column);
                 column += 2 * L::N;
             }
-            if column + L::N <= columns.end {
-                slice.panel::<L, 1>(inputs.clone(), column);
+            if column + L::N <= n {
+                slice.panel::<L, 1>(column);
                 column += L::N;
             }
-            while column + L::Half::N <= columns.end {
-                slice.panel::<L::Half, 1>(inputs.clone(), column);
+            while column + L::Half::N <= n {
+                slice.panel::<L::Half, 1>(column);
                 column += L::Half::N;
             }
-            while column < columns.end {
-                slice.panel::<f32, 1>(inputs.clone(), column);
+            while column < n {
+                slice.panel::<f32, 1>(column);
                 column += 1;
             }
         }
@@ -100,8 +98,10 @@ struct Slice {
     n: usize,
     x: *const f32,
     dz: *const f32,
-    /// First element of the matrix `[k][n]`.
+    /// First element of the block.
     out: *mut f32,
+    /// Columns of its matrix.
+    stride: usize,
     is_first: bool,
 }
 
@@ -112,10 +112,10 @@ const fn tile_inputs<L: Lanes>(vectors: usize) -> usize {
 
 impl Slice {
     #[inline(always)]
-    unsafe fn panel<L: Lanes, const VECTORS: usize>(&self, inputs: Range<usize>, column: usize) {
-        let mut input = inputs.start;
-        while input < inputs.end {
-            let count = balanced(inputs.end - input, tile_inputs::<L>(VECTORS));
+    unsafe fn panel<L: Lanes, const VECTORS: usize>(&self, column: usize) {
+        let mut input = 0;
+        while input < self.k {
+            let count = balanced(self.k - input, tile_inputs::<L>(VECTORS));
             // SAFETY: the caller's contract.
             unsafe {
                 with_rows!(
@@ -138,7 +138,9 @@ impl Slice {
         unsafe {
             // What the sums are added to arrives while they are made.
             for place in 0..INPUTS {
-                let first = self.out.wrapping_add((input + place) * self.n + column);
+                let first = self
+                    .out
+                    .wrapping_add((input + place) * self.stride + column);
                 for line in (0..VECTORS * L::N).step_by(LINE) {
                     prefetch(first.wrapping_add(line));
                 }
@@ -169,7 +171,7 @@ impl Slice {
                 for (vector, &value) in sum.iter().enumerate() {
                     let at = self
                         .out
-                        .add((input + place) * self.n + column + vector * L::N);
+                        .add((input + place) * self.stride + column + vector * L::N);
                     let total = if self.is_first {
                         value
                     } else {
@@ -183,14 +185,17 @@ impl Slice {
 }
 
 /// Sum of `dz[rows][n]` over rows: per slice a chain of additions from +0, slices added in order.
-/// `out` is of the matrix `[1][n]`.
+/// `out` is one row of n columns.
 ///
 /// # Panics
 /// If lengths do not fit.
 pub fn bias_gradient(level: Level, dz: &[f32], slice_rows: usize, sum: Sum, mut out: Block<'_>) {
-    assert_eq!(dz.len() % out.stride(), 0);
-    assert_eq!(out.rows(), 0..1);
+    assert_eq!(out.rows().len(), 1);
     assert!(slice_rows > 0);
+    if out.columns().is_empty() {
+        return;
+    }
+    assert!(dz.len().is_multiple_of(out.columns().len()));
     if dz.is_empty() && sum == Sum::New {
         out.clear();
     }
@@ -212,8 +217,8 @@ unsafe fn bias_gradient_body<L: Lanes>(dz: &[f32], slice_rows: usize, sum: Sum, 
         sum: Sum,
         out: &Block<'_>,
     ) {
-        let n = out.stride();
-        let to = out.at(0, place);
+        let n = out.columns().len();
+        let to = out.at(out.rows().start, out.columns().start + place);
         // SAFETY: `place` and the lanes after it lie inside a row.
         unsafe {
             for (number, slice) in dz.chunks(slice_rows * n).enumerate() {
@@ -232,5 +237,5 @@ unsafe fn bias_gradient_body<L: Lanes>(dz: &[f32], slice_rows: usize, sum: Sum, 
         }
     }
     // SAFETY: places lie inside the block.
-    unsafe { over_lanes!(L, out.columns(), column(dz, slice_rows, sum, out)) }
+    unsafe { over_lanes!(L, 0..out.columns().len(), column(dz, slice_rows, sum, out)) }
 }

@@ -7,7 +7,7 @@ mod forward;
 mod gradient;
 mod packed;
 
-pub use forward::{Epilogue, forward};
+pub use forward::{Epilogue, forward, forward_columns};
 pub use gradient::{bias_gradient, weight_gradient};
 pub use packed::PackedWeights;
 

@@ -1,9 +1,11 @@
 //! Every kernel at every level has the bits of its definition, on odd shapes and short last slices.
 
+use std::ops::Range;
+
 use goldrun::kernels::optimizer::{Adam, RmsProp, Sgd};
 use goldrun::kernels::pointwise::{Epilogue, PackedWeights};
 use goldrun::kernels::{
-    Block, Level, Sum, batch_norm, depthwise, dropout, first_convolution, pointwise, pool,
+    Block, Level, Sum, Tiles, batch_norm, depthwise, dropout, first_convolution, pointwise, pool,
 };
 use proptest::prelude::*;
 
@@ -62,8 +64,8 @@ proptest! {
     #![proptest_config(ProptestConfig::with_cases(64))]
 
     #[test]
-    fn pointwise_forward(rows in 1_usize..41, k in 1_usize..70, n in channels(), epilogue in 0..8, seed in 0_u64..1000) {
-        pointwise_case(rows, k, n, epilogue, seed);
+    fn pointwise_forward(rows in 1_usize..41, k in 1_usize..70, n in channels(), width in 1_usize..70, epilogue in 0..8, seed in 0_u64..1000) {
+        pointwise_case(rows, k, n, width, epilogue, seed);
     }
 
     #[test]
@@ -97,7 +99,7 @@ proptest! {
     }
 }
 
-fn pointwise_case(rows: usize, k: usize, n: usize, epilogue: i32, seed: u64) {
+fn pointwise_case(rows: usize, k: usize, n: usize, width: usize, epilogue: i32, seed: u64) {
     let x = data(rows * k, seed, Signed);
     let w = data(k * n, seed + 1, Signed);
     let start = data(n, seed + 2, Signed);
@@ -126,6 +128,42 @@ fn pointwise_case(rows: usize, k: usize, n: usize, epilogue: i32, seed: u64) {
         pointwise::forward(level, &x, &weights, Some(&start), epilogue, &mut y);
         y
     });
+    // The same from tiles of x, some rows and some columns at a time.
+    let tiled = tiled(&x, k, width);
+    let (middle, cut) = (rows / 2, n / VECTOR / 2 * VECTOR);
+    check(&expected, |level| {
+        let weights = packed(level, &w, k);
+        let mut y = vec![f32::NAN; rows * n];
+        for rows in [0..middle, middle..rows] {
+            let x = Tiles::new(&tiled, k, width).rows(rows.clone());
+            for columns in [0..cut, cut..n] {
+                let part = |of: Option<&[f32]>| {
+                    of.map(|of| columns_of(&of[rows.start * n..rows.end * n], n, columns.clone()))
+                };
+                let (addend, mask) = (part(epilogue.addend), part(epilogue.mask));
+                let epilogue = Epilogue {
+                    addend: addend.as_deref(),
+                    mask: mask.as_deref(),
+                    ..epilogue
+                };
+                let mut part = vec![f32::NAN; rows.len() * columns.len()];
+                let (start, to) = (Some(&start[..]), &mut part);
+                pointwise::forward_columns(
+                    level,
+                    x,
+                    &weights,
+                    columns.clone(),
+                    start,
+                    epilogue,
+                    to,
+                );
+                for (row, values) in rows.clone().zip(part.chunks(columns.len().max(1))) {
+                    y[row * n..][columns.clone()].copy_from_slice(values);
+                }
+            }
+        }
+        y
+    });
     // The way back: the transpose, from +0.
     let expected = definition::product(&addend, &definition::transposed(&w, n), &vec![0.0; k], n);
     check(&expected, |level| {
@@ -140,6 +178,21 @@ fn pointwise_case(rows: usize, k: usize, n: usize, epilogue: i32, seed: u64) {
 /// A number of whole slices near the half, at least one.
 fn halfway(rows: usize, slice: usize) -> usize {
     (rows / 2).max(1).next_multiple_of(slice).min(rows)
+}
+
+/// Columns of a product that is computed in parts begin at multiples of this.
+const VECTOR: usize = 16;
+
+/// Columns of a matrix with rows of `stride` values.
+fn columns_of(matrix: &[f32], stride: usize, columns: Range<usize>) -> Vec<f32> {
+    let rows = matrix.chunks_exact(stride);
+    rows.flat_map(|row| row[columns.clone()].to_vec()).collect()
+}
+
+/// A matrix with rows of `stride` values, in tiles of `width` columns.
+fn tiled(matrix: &[f32], stride: usize, width: usize) -> Vec<f32> {
+    let tile = |first| columns_of(matrix, stride, first..stride.min(first + width));
+    (0..stride).step_by(width).flat_map(tile).collect()
 }
 
 /// All four corners of the matrix by tasks of their own, and the slices in two calls.
@@ -157,9 +210,12 @@ fn weights_case(rows: usize, k: usize, n: usize, slice: usize, [cut_k, cut_n]: [
         for (x, dz, sum) in parts {
             let (above, below) = Block::whole(&mut matrix, n).split_rows(cut_k);
             for half in [above, below] {
+                let x = columns_of(x, k, half.rows());
                 let (left, right) = half.split_columns(cut_n);
-                pointwise::weight_gradient(level, x, dz, k, slice, sum, left);
-                pointwise::weight_gradient(level, x, dz, k, slice, sum, right);
+                for corner in [left, right] {
+                    let dz = columns_of(dz, n, corner.columns());
+                    pointwise::weight_gradient(level, &x, &dz, slice, sum, corner);
+                }
             }
         }
         matrix
@@ -168,8 +224,10 @@ fn weights_case(rows: usize, k: usize, n: usize, slice: usize, [cut_k, cut_n]: [
         let mut sums = vec![f32::NAN; n];
         for (_, dz, sum) in parts {
             let (left, right) = Block::whole(&mut sums, n).split_columns(cut_n);
-            pointwise::bias_gradient(level, dz, slice, sum, left);
-            pointwise::bias_gradient(level, dz, slice, sum, right);
+            for part in [left, right] {
+                let dz = columns_of(dz, n, part.columns());
+                pointwise::bias_gradient(level, &dz, slice, sum, part);
+            }
         }
         sums
     });
@@ -205,8 +263,15 @@ fn depthwise_case(geometry: Geometry, c: usize, images: usize, slice: usize, cut
             let x = &x[range.start * shape.input_len()..range.end * shape.input_len()];
             let dz = &dz[range.start * shape.output_len()..range.end * shape.output_len()];
             let (left, right) = Block::whole(&mut whole, c).split_columns(cut);
-            for out in [left, right] {
-                depthwise::weight_gradient(level, &shape, range.len(), x, dz, slice, sum, out);
+            let parts = [left, right].into_iter();
+            for out in parts.filter(|part| !part.columns().is_empty()) {
+                let channels = out.columns();
+                let shape = depthwise::Shape {
+                    channels: channels.len(),
+                    ..shape
+                };
+                let [x, dz] = [x, dz].map(|values| columns_of(values, c, channels.clone()));
+                depthwise::weight_gradient(level, &shape, range.len(), &x, &dz, slice, sum, out);
             }
         }
         whole
@@ -369,10 +434,10 @@ fn pool_case(pixels: usize, c: usize) {
 /// Layers of MobileNetV2 as they are, with more rows than a block and more than one slice.
 #[test]
 fn real_shapes() {
-    pointwise_case(100, 96, 144, 3, 1);
-    pointwise_case(57, 576, 24, 5, 2);
-    pointwise_case(25, 160, 320, 2, 3);
-    pointwise_case(400, 16, 96, 2, 4);
+    pointwise_case(100, 96, 144, 32, 3, 1);
+    pointwise_case(57, 576, 24, 32, 5, 2);
+    pointwise_case(25, 160, 320, 160, 2, 3);
+    pointwise_case(400, 16, 96, 16, 2, 4);
     weights_case(150, 24, 144, 50, [13, 48]);
     depthwise_case(
         Geometry {

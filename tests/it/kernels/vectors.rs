@@ -128,7 +128,7 @@ fn vectors_of_weight_and_gamma_gradients() {
     for level in Level::available() {
         let mut folded = vec![0.0; k * n];
         let out = Block::whole(&mut folded, n);
-        pointwise::weight_gradient(level, &x, &dz, k, 6 * pixels, Sum::New, out);
+        pointwise::weight_gradient(level, &x, &dz, 6 * pixels, Sum::New, out);
         assert_eq!(hash(&[&folded]), documented("pointwise dW'"), "{level:?}");
         let (mut dw, mut dgamma) = (vec![0.0; k * n], vec![0.0; n]);
         let w = data(k * n, 11, Signed);
@@ -296,7 +296,7 @@ fn signs_of_zero() {
         let mut dw = vec![1.0; k * n];
         let (x, dz) = (vec![1e-30; rows * k], vec![-1e-30; rows * n]);
         let out = Block::whole(&mut dw, n);
-        pointwise::weight_gradient(level, &x, &dz, k, 20, Sum::New, out);
+        pointwise::weight_gradient(level, &x, &dz, 20, Sum::New, out);
         assert!(negative_zero(&dw), "weight gradient {level:?}");
 
         for stride in [1, 2] {

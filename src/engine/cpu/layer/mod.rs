@@ -1,5 +1,7 @@
-//! One fused operation with its parameters: raw, folded and packed; its gradients are in [`training`].
+//! One fused operation with its parameters: raw, folded and packed. What the trained part does with it is in
+//! [`columns`] and [`training`].
 
+pub(super) mod columns;
 mod training;
 
 use std::ops::Range;
@@ -84,7 +86,8 @@ impl Layer {
                 let folded = &mut folded_rows[..raw.len()];
                 batch_norm::scale_rows(level, raw, &self.scale, folded);
                 packed.pack_rows(rows.start, folded);
-                if let Some(transposed) = self.training.as_mut().and_then(Training::transposed) {
+                let training = self.training.as_mut();
+                if let Some(transposed) = training.and_then(|t| t.transposed.as_mut()) {
                     transposed.pack_columns(rows.start, folded);
                 }
             }
@@ -185,12 +188,10 @@ impl Layer {
     }
 
     fn first_shape(&self) -> first_convolution::Shape {
-        let [height, width, _] = self.operation.input_shape;
-        first_convolution::Shape::keras(height, width, self.operation.output_shape[2])
+        self.first_shape_of(self.operation.output_shape[2])
     }
 
     fn depthwise_shape(&self, stride: usize) -> depthwise::Shape {
-        let [height, width, channels] = self.operation.input_shape;
-        depthwise::Shape::keras(height, width, channels, stride)
+        self.depthwise_shape_of(self.operation.output_shape[2], stride)
     }
 }
