@@ -219,8 +219,10 @@ impl Kernel {
             }
             Pass::InputGradient { masked } => {
                 let dz = buffer(&values(4, images * operation.output_len(), -0.1, 0.1));
+                let mut rows = PackedWeights::new(level, k, n);
+                rows.pack(&w);
                 let mut weights = PackedWeights::new(level, n, k);
-                weights.pack_transposed(&w);
+                weights.transpose(&rows);
                 let mut dx = zeros(x.len());
                 Box::new(move || {
                     let mask = masked.then_some(x.as_slice());

@@ -6,7 +6,7 @@ use std::ops::Range;
 use super::Level;
 use super::block::{Block, Sum};
 use super::dispatch::lanes_at_level;
-use super::lanes::{Lanes, over_lanes};
+use super::lanes::{LINE, Lanes, over_lanes, prefetch};
 
 const SIDE: usize = 3;
 const STRIDE: usize = 2;
@@ -157,6 +157,9 @@ unsafe fn pixels_of<L: Lanes>(channel: usize, line: &Line<'_>) {
     unsafe { line.pixels::<L, 1, 8>(channel) }
 }
 
+/// So many rows of the output before it is read a picture is asked for: it comes from memory.
+const ROWS_AHEAD: usize = 4;
+
 /// A row of the output.
 struct Line<'a> {
     shape: &'a Shape,
@@ -192,6 +195,18 @@ impl Line<'_> {
         }
     }
 
+    /// Asks for `len` values of the rows of the picture that a row of the output further down reads first.
+    #[inline(always)]
+    fn prefetch(&self, column: isize, len: usize) {
+        let first = self.origin + (ROWS_AHEAD * STRIDE) as isize;
+        for row in first..first + STRIDE as isize {
+            let at = (row * self.shape.width as isize + column) * COLOURS as isize;
+            for line in (0..len).step_by(LINE) {
+                prefetch(self.x.wrapping_offset(at + line as isize));
+            }
+        }
+    }
+
     /// `COUNT` neighbouring pixels, of all of which tap columns `columns` meet the picture.
     #[inline(always)]
     unsafe fn tile<L: Lanes, const VECTORS: usize, const COUNT: usize>(
@@ -204,6 +219,7 @@ impl Line<'_> {
         let (_, origin_x) = Shape::taps(column, self.shape.width);
         // SAFETY: the caller's contract.
         unsafe {
+            self.prefetch(origin_x, COUNT * STRIDE * COLOURS);
             let start: [L; VECTORS] =
                 std::array::from_fn(|vector| L::load(self.bias.add(channel + vector * L::N)));
             let mut sums = [start; COUNT];

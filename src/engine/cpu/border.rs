@@ -1,5 +1,7 @@
 //! What one stretch of the network needs of what lies below it.
 
+use std::ops::Range;
+
 use crate::model::Operation;
 
 /// What crosses from below an operation to it and what is above, for one image.
@@ -41,19 +43,24 @@ impl Border {
         }
     }
 
-    /// The output of `source` in a row of the border.
-    pub(super) fn part<'a>(&self, source: Option<usize>, row: &'a [f32]) -> Option<&'a [f32]> {
+    /// Where the output of `source` is in a row of the border.
+    pub(super) fn place(&self, source: Option<usize>) -> Option<Range<usize>> {
         let Self::Activations(crossing) = self else {
             return None;
         };
         let mut offset = 0;
         for (known, len) in crossing {
             if *known == source {
-                return Some(&row[offset..][..*len]);
+                return Some(offset..offset + len);
             }
             offset += len;
         }
         None
+    }
+
+    /// The output of `source` in a row of the border.
+    pub(super) fn part<'a>(&self, source: Option<usize>, row: &'a [f32]) -> Option<&'a [f32]> {
+        self.place(source).map(|place| &row[place])
     }
 }
 

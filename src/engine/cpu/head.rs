@@ -82,7 +82,7 @@ impl Head {
 
     fn pack(&mut self) {
         self.packed.pack(&self.kernel);
-        self.transposed.pack_transposed(&self.kernel);
+        self.transposed.transpose(&self.packed);
     }
 
     /// Fresh optimizer state.

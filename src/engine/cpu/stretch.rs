@@ -81,22 +81,30 @@ impl Stretch {
     pub(super) fn forward(&self, level: Level, layers: &[Layer], row: &[f32], out: &mut [f32]) {
         let mut arena = self.take_arena();
         let Arena { wholes, bands } = &mut arena;
+        // Nothing of the stretch reads its last output, so that it can be written where it is wanted.
+        let last = self.operations.clone().last();
+        let direct = last.and_then(|last| self.above.place(Some(last)));
         for (place, chain) in self.chains.iter().enumerate() {
             let slot = self.slots[place];
-            let mut y = std::mem::replace(&mut wholes[slot], zeros(0));
+            let mut whole = std::mem::replace(&mut wholes[slot], zeros(0));
+            let y = match &direct {
+                Some(place) if chain.operations.end == self.operations.end => {
+                    &mut out[place.clone()]
+                }
+                _ => &mut whole[..layers[chain.operations.end - 1].operation.output_len()],
+            };
             let first = chain.operations.start;
             let residual = |at: usize| {
                 let source = layers[first + at].operation.residual?;
                 self.output(wholes, Some(source), layers, row)
             };
             let x = self.output(wholes, layers[first].operation.input, layers, row);
-            let len = layers[chain.operations.end - 1].operation.output_len();
             let input = Input {
                 x: x.unwrap_or_default(),
                 residual: &residual,
             };
-            chain.forward(level, layers, bands, input, &mut y[..len]);
-            wholes[slot] = y;
+            chain.forward(level, layers, bands, input, y);
+            wholes[slot] = whole;
         }
         match &self.above {
             Border::Pooled(_) => self.pool(level, layers, wholes, row, out),
@@ -104,7 +112,8 @@ impl Stretch {
                 let mut rest = out;
                 for (source, len) in crossing {
                     let (part, after) = rest.split_at_mut(*len);
-                    if let Some(values) = self.output(wholes, *source, layers, row) {
+                    let values = self.output(wholes, *source, layers, row);
+                    if let Some(values) = values.filter(|_| direct.is_none() || *source != last) {
                         part.copy_from_slice(values);
                     }
                     rest = after;

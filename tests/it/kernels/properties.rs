@@ -169,7 +169,7 @@ fn pointwise_case(rows: usize, k: usize, n: usize, width: usize, epilogue: i32, 
     check(&expected, |level| {
         let mut dx = vec![f32::NAN; rows * k];
         let mut weights = PackedWeights::new(level, n, k);
-        weights.pack_transposed(&w);
+        weights.transpose(&packed(level, &w, k));
         pointwise::forward(level, &addend, &weights, None, Epilogue::default(), &mut dx);
         dx
     });

@@ -88,7 +88,13 @@ impl Layer {
                 packed.pack_rows(rows.start, folded);
                 let training = self.training.as_mut();
                 if let Some(transposed) = training.and_then(|t| t.transposed.as_mut()) {
-                    transposed.pack_columns(rows.start, folded);
+                    // A panel once all of its columns are there.
+                    for panel in 0..transposed.panels() {
+                        let columns = transposed.columns_of(panel);
+                        if rows.start < columns.end && columns.end <= rows.end {
+                            transposed.transpose_panel(panel, packed);
+                        }
+                    }
                 }
             }
         }
