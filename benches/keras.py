@@ -1,9 +1,9 @@
 """`just bench-keras`: pairs of whole commands, `goldrun run` against the same tutorial in Keras.
 
-Both are whole processes: start, reading of photos and weights, both phases, the test. Peak memory is what the
-system counted for the process. goldrun begins with an empty cache each time, or with --cached with the pixels
-of an earlier run. The script of Keras is told where the unpacked photos and the weight file are, --epochs and
---fine, and fine-tunes for one epoch more than --fine says, as the tutorial does.
+All are whole processes: start, reading of photos and weights, both phases, the test. Peak memory is what the
+system counted for the process. In each pair goldrun runs with an empty cache, and again with the pixels and
+features that this run left. The script of Keras is told where the unpacked photos and the weight file are,
+--epochs and --fine, and fine-tunes for one epoch more than --fine says, as the tutorial does.
 """
 import argparse
 import json
@@ -27,7 +27,6 @@ def options():
     parser.add_argument("--pairs", type=int, default=3, help="how many [3]")
     parser.add_argument("--epochs", type=int, default=10, help="of feature extraction, on both sides [10]")
     parser.add_argument("--fine", type=int, default=10, help="of fine-tuning, less one, on both sides [10]")
-    parser.add_argument("--cached", action="store_true", help="let goldrun find the pixels of an earlier run")
     parser.add_argument("--artifacts", type=Path, default=os.environ.get("GOLDRUN_ARTIFACTS", "../shared/artifacts"), metavar="DIR", help="folder of photos and weights [%(default)s]")
     parser.add_argument("--script", type=Path, default="../shared/reference/keras_tutorial.py", metavar="FILE", help="the tutorial in Keras [%(default)s]")
     parser.add_argument("--python", default=os.environ.get("PYTHON", sys.executable), help="one that has TensorFlow [%(default)s]")
@@ -95,31 +94,27 @@ def main():
         folder = Path(folder)
         with zipfile.ZipFile(asked.artifacts / f"{PHOTOS}.zip") as archive:
             archive.extractall(folder)
-        cache = folder / "cache"
-        if asked.cached:
-            goldrun(asked, cache, 1, 0)
-        print(f"{RECIPE}: {asked.epochs} and {asked.fine + 1} epochs, {'pixels cached' if asked.cached else 'empty caches'}")
-        print(f"{'pair':6} {'goldrun':>24} {'Keras':>24} {'time':>9} {'memory':>9} {'test accuracy':>16}")
+        print(f"{RECIPE}: {asked.epochs} and {asked.fine + 1} epochs; goldrun with an empty cache, and with the one it left")
+        print(f"{'pair':6} {'goldrun':>18} {'from cache':>18} {'Keras':>18} {'time':>8} {'cached':>8} {'memory':>8}  test accuracy")
         pairs = []
         for number in range(1, asked.pairs + 1):
-            if asked.cached:
-                ours = goldrun(asked, cache, asked.epochs, asked.fine)
-            else:
-                with tempfile.TemporaryDirectory() as empty:
-                    ours = goldrun(asked, empty, asked.epochs, asked.fine)
-            theirs = keras(asked, folder / PHOTOS)
-            pairs.append((ours, theirs))
-            show(str(number), ours, theirs, theirs[0] / ours[0], ours[1] / theirs[1])
-        middle = [[statistics.median(pair[side][what] for pair in pairs) for what in range(3)] for side in range(2)]
-        times = statistics.median(theirs[0] / ours[0] for ours, theirs in pairs)
-        memory = statistics.median(ours[1] / theirs[1] for ours, theirs in pairs)
-        show("median", *middle, times, memory)
+            with tempfile.TemporaryDirectory() as cache:
+                empty, cached = (goldrun(asked, cache, asked.epochs, asked.fine) for _ in range(2))
+            pairs.append((empty, cached, keras(asked, folder / PHOTOS)))
+            show(str(number), *pairs[-1], *ratios(*pairs[-1]))
+        middle = [[statistics.median(pair[run][what] for pair in pairs) for what in range(3)] for run in range(3)]
+        show("median", *middle, *(statistics.median(column) for column in zip(*(ratios(*pair) for pair in pairs))))
 
 
-def show(name, ours, theirs, time_ratio, memory_ratio):
-    cell = lambda side: f"{side[0]:.1f} s {side[1]:8.0f} MiB"
-    accuracies = f"{ours[2]:.4f} {theirs[2]:.4f}"
-    print(f"{name:6} {cell(ours):>24} {cell(theirs):>24} {time_ratio:7.2f} × {memory_ratio:7.2f} × {accuracies:>16}", flush=True)
+def ratios(empty, cached, keras_run):
+    """How much faster goldrun is from nothing and from the cache, and its share of the memory."""
+    return keras_run[0] / empty[0], keras_run[0] / cached[0], empty[1] / keras_run[1]
+
+
+def show(name, empty, cached, keras_run, time_ratio, cached_ratio, memory_ratio):
+    runs = " ".join(f"{seconds:7.1f} s {memory:4.0f} MiB" for seconds, memory, _ in (empty, cached, keras_run))
+    accuracies = f"{empty[2]:.4f} {keras_run[2]:.4f}"
+    print(f"{name:6} {runs} {time_ratio:6.2f} × {cached_ratio:6.2f} × {memory_ratio:6.2f} ×  {accuracies}", flush=True)
 
 
 if __name__ == "__main__":

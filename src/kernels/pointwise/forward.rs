@@ -39,10 +39,11 @@ pub fn forward(
 ) {
     let x = Tiles::whole(x, weights.k);
     check(level, x, weights, &(0..weights.n), start, epilogue, y);
-    run_near(level, x, weights, 0..weights.n, start, epilogue, y);
+    run_near(level, x, weights, 0..weights.n, start, epilogue, &[], y);
 }
 
 /// Columns `columns` of what [`forward`] computes: y and what has its shape hold these alone, `start` holds all.
+/// Operands come from memory; so does `next`, which is asked for meanwhile: what the caller works on then.
 ///
 /// # Panics
 /// If lengths do not fit, the weights were packed for another level, or the columns begin inside a vector.
@@ -53,10 +54,11 @@ pub fn forward_columns(
     columns: Range<usize>,
     start: Option<&[f32]>,
     epilogue: Epilogue<'_>,
+    next: &[f32],
     y: &mut [f32],
 ) {
     check(level, x, weights, &columns, start, epilogue, y);
-    run_far(level, x, weights, columns, start, epilogue, y);
+    run_far(level, x, weights, columns, start, epilogue, next, y);
 }
 
 fn check(
@@ -89,6 +91,7 @@ lanes_at_level!(
         columns: Range<usize>,
         start: Option<&[f32]>,
         epilogue: Epilogue<'_>,
+        next: &[f32],
         y: &mut [f32],
     ) = forward_body[false]
 );
@@ -100,6 +103,7 @@ lanes_at_level!(
         columns: Range<usize>,
         start: Option<&[f32]>,
         epilogue: Epilogue<'_>,
+        next: &[f32],
         y: &mut [f32],
     ) = forward_body[true]
 );
@@ -113,10 +117,16 @@ unsafe fn forward_body<L: Lanes, const FAR: bool>(
     columns: Range<usize>,
     start: Option<&[f32]>,
     epilogue: Epilogue<'_>,
+    next: &[f32],
     y: &mut [f32],
 ) {
     let (k, rows) = (weights.k, x.count());
     let block = (BLOCK_VALUES / k.max(1)).max(2 * MOST_ROWS);
+    let products = rows.div_ceil(MOST_ROWS) * columns.len().div_ceil(weights.panel) * k;
+    let mut next = Ahead {
+        at: next.as_ptr(),
+        step: next.len().div_ceil(products.max(1)),
+    };
     let mut first_row = 0;
     while first_row < rows {
         let end_row = rows.min(first_row + block);
@@ -143,7 +153,7 @@ unsafe fn forward_body<L: Lanes, const FAR: bool>(
             };
             // SAFETY: the rows lie inside x and y, the panel's columns inside w and y; where a panel does not
             // begin with its first column, one vector is left of it.
-            unsafe { panel.rows_of_width::<L, FAR>(first_row, end_row) }
+            unsafe { panel.rows_of_width::<L, FAR>(first_row, end_row, &mut next) }
             from += width;
         }
         first_row = end_row;
@@ -169,29 +179,67 @@ struct Panel<'a> {
     y: *mut f32,
 }
 
-/// Weights of the next panel, which arrive while the tiles of this one are made: a little with each product.
+/// Adds the products of a value of each row, `width` values apart, with a row of weights.
+#[inline(always)]
+unsafe fn add_product<L: Lanes, const VECTORS: usize, const ROWS: usize>(
+    sums: &mut [[L; VECTORS]; ROWS],
+    x: *const f32,
+    width: usize,
+    w: *const f32,
+) {
+    // SAFETY: the caller's contract.
+    unsafe {
+        let mut weights = [L::splat(0.0); VECTORS];
+        for (vector, value) in weights.iter_mut().enumerate() {
+            *value = L::load(w.add(vector * L::N));
+        }
+        for (place, sum) in sums.iter_mut().enumerate() {
+            let value = L::splat(*x.add(place * width));
+            for vector in 0..VECTORS {
+                sum[vector] = value.fma(weights[vector], sum[vector]);
+            }
+        }
+    }
+}
+
+/// What arrives in the second-level cache while products are added, a little with each: weights of the next
+/// panel, and what the caller works on next.
 struct Ahead {
     at: *const f32,
     step: usize,
 }
 
+impl Ahead {
+    #[inline(always)]
+    fn ask(&mut self) {
+        prefetch_early(self.at);
+        self.at = self.at.wrapping_add(self.step);
+    }
+}
+
 impl Panel<'_> {
     /// Whole vectors where all columns exist; of the last panel as few lanes as hold what is left.
     #[inline(always)]
-    unsafe fn rows_of_width<L: Lanes, const FAR: bool>(&self, first_row: usize, end_row: usize) {
+    unsafe fn rows_of_width<L: Lanes, const FAR: bool>(
+        &self,
+        first_row: usize,
+        end_row: usize,
+        next: &mut Ahead,
+    ) {
         let has_half = L::Half::N > 1;
         // SAFETY: the caller's contract; the parts lie side by side in the panel.
         unsafe {
             if has_half && self.width <= L::Half::N {
-                self.rows::<L::Half, 1, FAR>(first_row, end_row);
+                self.rows::<L::Half, 1, FAR>(first_row, end_row, next);
             } else if self.width <= L::N {
-                self.rows::<L, 1, FAR>(first_row, end_row);
+                self.rows::<L, 1, FAR>(first_row, end_row, next);
             } else if has_half && self.width <= L::N + L::Half::N {
-                self.part(0, L::N).rows::<L, 1, FAR>(first_row, end_row);
+                self.part(0, L::N)
+                    .rows::<L, 1, FAR>(first_row, end_row, next);
                 self.part(L::N, self.width - L::N)
-                    .rows::<L::Half, 1, FAR>(first_row, end_row);
+                    .rows::<L::Half, 1, FAR>(first_row, end_row, next);
             } else {
-                self.rows::<L, 2, FAR>(first_row, end_row);
+                self.rows::<L, 2, FAR>(first_row, end_row, next);
             }
         }
     }
@@ -216,9 +264,10 @@ impl Panel<'_> {
         &self,
         first_row: usize,
         end_row: usize,
+        next: &mut Ahead,
     ) {
         let tiles = (end_row - first_row).div_ceil(tile_rows::<L>(VECTORS));
-        let mut ahead = Ahead {
+        let mut weights = Ahead {
             at: self.w.wrapping_add(self.x.columns() * self.stride),
             step: self.stride.div_ceil(tiles),
         };
@@ -231,7 +280,7 @@ impl Panel<'_> {
                     with_rows!(
                         count,
                         tile_rows::<L>(VECTORS),
-                        self.far::<L, VECTORS>(row, &mut ahead)
+                        self.far::<L, VECTORS>(row, &mut weights, next)
                     );
                 } else {
                     with_rows!(count, tile_rows::<L>(VECTORS), self.near::<L, VECTORS>(row));
@@ -251,7 +300,7 @@ impl Panel<'_> {
             let (x, width) = self.x.line(row, 0);
             let w = self.w;
             for at in 0..width {
-                self.add_product(&mut sums, x.add(at), width, w.add(at * self.stride));
+                add_product(&mut sums, x.add(at), width, w.add(at * self.stride));
             }
             self.finish(sums, row);
         }
@@ -262,7 +311,8 @@ impl Panel<'_> {
     unsafe fn far<L: Lanes, const VECTORS: usize, const ROWS: usize>(
         &self,
         row: usize,
-        ahead: &mut Ahead,
+        weights: &mut Ahead,
+        next: &mut Ahead,
     ) {
         // SAFETY: the tile's rows and columns lie inside the slices; packed rows are whole.
         unsafe {
@@ -272,22 +322,22 @@ impl Panel<'_> {
             let (mut x, mut width) = self.x.line(row, 0);
             while width > 0 {
                 column += width;
-                let (next, next_width) = self.x.line(row, column);
+                let (after, after_width) = self.x.line(row, column);
                 // These rows of x lie side by side; as many products as they have columns ask for all of them.
-                let mut soon = if next_width > 0 {
-                    next
+                let mut soon = if after_width > 0 {
+                    after
                 } else {
                     self.x.line(row + ROWS, 0).0
                 };
                 for at in 0..width {
                     prefetch(soon);
                     soon = soon.wrapping_add(ROWS);
-                    prefetch_early(ahead.at);
-                    ahead.at = ahead.at.wrapping_add(ahead.step);
-                    self.add_product(&mut sums, x.add(at), width, w);
+                    weights.ask();
+                    next.ask();
+                    add_product(&mut sums, x.add(at), width, w);
                     w = w.add(self.stride);
                 }
-                (x, width) = (next, next_width);
+                (x, width) = (after, after_width);
             }
             self.finish(sums, row);
         }
@@ -304,30 +354,6 @@ impl Panel<'_> {
             unsafe { *value = L::load(self.first.add(vector * L::N)) };
         }
         [start; ROWS]
-    }
-
-    /// Adds the products of a value of each row, `width` values apart, with a row of weights.
-    #[inline(always)]
-    unsafe fn add_product<L: Lanes, const VECTORS: usize, const ROWS: usize>(
-        &self,
-        sums: &mut [[L; VECTORS]; ROWS],
-        x: *const f32,
-        width: usize,
-        w: *const f32,
-    ) {
-        // SAFETY: the caller's contract.
-        unsafe {
-            let mut weights = [L::splat(0.0); VECTORS];
-            for (vector, value) in weights.iter_mut().enumerate() {
-                *value = L::load(w.add(vector * L::N));
-            }
-            for (place, sum) in sums.iter_mut().enumerate() {
-                let value = L::splat(*x.add(place * width));
-                for vector in 0..VECTORS {
-                    sum[vector] = value.fma(weights[vector], sum[vector]);
-                }
-            }
-        }
     }
 
     /// Finishes a tile.

@@ -129,13 +129,13 @@ fn pointwise_case(rows: usize, k: usize, n: usize, width: usize, epilogue: i32, 
         y
     });
     // The same from tiles of x, some rows and some columns at a time.
-    let tiled = tiled(&x, k, width);
+    let x_tiled = tiled(&x, k, width);
     let (middle, cut) = (rows / 2, n / VECTOR / 2 * VECTOR);
     check(&expected, |level| {
         let weights = packed(level, &w, k);
         let mut y = vec![f32::NAN; rows * n];
         for rows in [0..middle, middle..rows] {
-            let x = Tiles::new(&tiled, k, width).rows(rows.clone());
+            let x = Tiles::new(&x_tiled, k, width).rows(rows.clone());
             for columns in [0..cut, cut..n] {
                 let part = |of: Option<&[f32]>| {
                     of.map(|of| columns_of(&of[rows.start * n..rows.end * n], n, columns.clone()))
@@ -155,6 +155,7 @@ fn pointwise_case(rows: usize, k: usize, n: usize, width: usize, epilogue: i32, 
                     columns.clone(),
                     start,
                     epilogue,
+                    &x_tiled,
                     to,
                 );
                 for (row, values) in rows.clone().zip(part.chunks(columns.len().max(1))) {

@@ -44,6 +44,7 @@ impl Layer {
         x: Tiles<'_>,
         channels: Range<usize>,
         residual: Option<&[f32]>,
+        next: &[f32],
         y: &mut [f32],
     ) {
         match self.operation.kind {
@@ -55,7 +56,7 @@ impl Layer {
                         mask: None,
                     };
                     let bias = Some(&self.bias[..]);
-                    pointwise::forward_columns(level, x, packed, channels, bias, epilogue, y);
+                    pointwise::forward_columns(level, x, packed, channels, bias, epilogue, next, y);
                 }
             }
             Convolution::First => {
@@ -80,15 +81,15 @@ impl Layer {
         }
     }
 
-    /// Channels `channels` of the gradient of the input. `shortcut` is added, then what ReLU6 let not pass in
-    /// `mask` (the input's activations) is cut. Of a depthwise convolution `dz` is one tile, these channels.
+    /// Channels `channels` of the gradient of the input. The epilogue adds what comes by the shortcut, then cuts
+    /// what ReLU6 let not pass: its mask is the input's activations. Of a depthwise convolution `dz` is one tile, these channels.
     pub(in crate::engine::cpu) fn input_gradient_columns(
         &self,
         level: Level,
         dz: Tiles<'_>,
         channels: Range<usize>,
-        shortcut: Option<&[f32]>,
-        mask: Option<&[f32]>,
+        epilogue: Epilogue<'_>,
+        next: &[f32],
         dx: &mut [f32],
     ) {
         match self.operation.kind {
@@ -97,12 +98,9 @@ impl Layer {
             Convolution::Pointwise => {
                 let transposed = self.training.as_ref().and_then(|t| t.transposed.as_ref());
                 if let Some(transposed) = transposed {
-                    let epilogue = Epilogue {
-                        addend: shortcut,
-                        relu6: false,
-                        mask,
-                    };
-                    pointwise::forward_columns(level, dz, transposed, channels, None, epilogue, dx);
+                    pointwise::forward_columns(
+                        level, dz, transposed, channels, None, epilogue, next, dx,
+                    );
                 }
             }
             Convolution::Depthwise { stride } => {
@@ -111,7 +109,7 @@ impl Layer {
                 let len = shape.input_len();
                 let images = dz.tile(0).chunks_exact(shape.output_len());
                 for (image, (dz, dx)) in images.zip(dx.chunks_exact_mut(len)).enumerate() {
-                    let mask = mask.map(|mask| &mask[image * len..][..len]);
+                    let mask = epilogue.mask.map(|mask| &mask[image * len..][..len]);
                     depthwise::input_gradient(level, &shape, dz, kernel.values(), mask, dx);
                 }
             }

@@ -8,6 +8,7 @@ use super::pieces::{channels_of, optional, tiles_mut};
 use super::wide::{Pieces, Step, Wide};
 use super::{Part, Tail, layout, task_rows, tile_width};
 use crate::engine::cpu::layer::Layer;
+use crate::kernels::pointwise::Epilogue;
 use crate::kernels::{Block, Buffer, Sum, Tiles, pool, zeros};
 
 impl Tail {
@@ -193,10 +194,12 @@ impl Tail {
             .for_each(|(number, dx)| {
                 let first = number * task;
                 let dz = dz.rows(first..first + dx.len() / channels);
-                let shortcut = shortcut
-                    .as_deref()
-                    .map(|values| &values[first * channels..][..dx.len()]);
-                expand.input_gradient_columns(part.level, dz, 0..channels, shortcut, None, dx);
+                let shortcut = shortcut.as_deref();
+                let epilogue = Epilogue {
+                    addend: shortcut.map(|values| &values[first * channels..][..dx.len()]),
+                    ..Epilogue::default()
+                };
+                expand.input_gradient_columns(part.level, dz, 0..channels, epilogue, &[], dx);
             });
         self.free.extend(shortcut);
         self.gradients[below - self.frozen] = Some(gradient);

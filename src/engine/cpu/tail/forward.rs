@@ -57,14 +57,18 @@ impl Tail {
                     let mut widened = None;
                     if let (Some(layer), Some(y)) = (expand, &mut expanded) {
                         let y = of_images(y, chunk.clone(), images);
-                        layer.forward_columns(part.level, x, channels.clone(), None, y);
+                        let next: &[f32] = match &mut convolved {
+                            Some(next) => of_images(next, chunk.clone(), images),
+                            None => &[],
+                        };
+                        layer.forward_columns(part.level, x, channels.clone(), None, next, y);
                         widened = Some(&*y);
                     }
                     if let (Some(layer), Some(y)) = (depthwise, &mut convolved) {
                         let x = widened.unwrap_or_else(|| x.tile(tile));
                         let x = Tiles::whole(x, channels.len());
                         let y = of_images(y, chunk, images);
-                        layer.forward_columns(part.level, x, channels.clone(), None, y);
+                        layer.forward_columns(part.level, x, channels.clone(), None, &[], y);
                     }
                 }
             });
@@ -91,7 +95,7 @@ impl Tail {
                     let first = number * task;
                     let x = x.rows(first..first + y.len() / channels);
                     let residual = residual.map(|values| &values[first * channels..][..y.len()]);
-                    layer.forward_columns(part.level, x, 0..channels, residual, y);
+                    layer.forward_columns(part.level, x, 0..channels, residual, &[], y);
                 });
         }
         self.return_output(block.project, output);

@@ -4,6 +4,7 @@ use std::ops::Range;
 
 use super::pieces::channels_of;
 use crate::engine::cpu::layer::Layer;
+use crate::kernels::pointwise::Epilogue;
 use crate::kernels::{Block, Level, Sum, Tiles};
 
 /// A layer of the block, and its input.
@@ -68,9 +69,9 @@ impl Wide<'_> {
         let x = x.tile(tile);
         let dz = self.dz.tile(0);
         let dx = &mut room[..x.len()];
-        if self.depthwise.is_some() {
-            let mask = Some(x);
-            layer.input_gradient_columns(self.level, self.dz, channels.clone(), None, mask, dx);
+        if let Some(depthwise) = self.depthwise {
+            let (channels, next) = (channels.clone(), depthwise.x.tile(tile));
+            layer.input_gradient_columns(self.level, self.dz, channels, active(x), next, dx);
         }
         layer.accumulate_kernel(self.level, self.images, x, dz, self.sum, kernel);
         dx
@@ -92,7 +93,15 @@ impl Wide<'_> {
         layer.accumulate_kernel(self.level, self.images, x, dz, self.sum, sums);
         let dx = dx?;
         let dz = Tiles::whole(dz, channels.len());
-        layer.input_gradient_columns(self.level, dz, channels.clone(), None, Some(x), dx);
+        layer.input_gradient_columns(self.level, dz, channels.clone(), active(x), &[], dx);
         Some(dx)
+    }
+}
+
+/// Cuts what ReLU6 let not pass where it put out `x`.
+fn active(x: &[f32]) -> Epilogue<'_> {
+    Epilogue {
+        mask: Some(x),
+        ..Epilogue::default()
     }
 }
