@@ -1,7 +1,7 @@
 //! Every kernel that the network needs, alone and on one thread, its data as warm as they stay.
 
 use goldrun::kernels::pointwise::{Epilogue, PackedWeights};
-use goldrun::kernels::{Block, Sum, buffer, depthwise, first_convolution, pointwise, zeros};
+use goldrun::kernels::{Block, Sum, depthwise, first_convolution, pointwise, zeros};
 use goldrun::model::operation::Convolution;
 use goldrun::model::{Operation, Shape};
 
@@ -185,13 +185,13 @@ impl Kernel {
         let level = bench.options.level;
         let operation = &self.operation;
         let (k, n) = (operation.input_shape[2], operation.output_shape[2]);
-        let x = buffer(&values(0, images * operation.input_len(), 0.0, 6.0));
-        let w = buffer(&values(1, k * n, -0.1, 0.1));
-        let bias = buffer(&values(2, n, -0.1, 0.1));
+        let x = values(0, images * operation.input_len(), 0.0, 6.0);
+        let w = values(1, k * n, -0.1, 0.1);
+        let bias = values(2, n, -0.1, 0.1);
         let relu6 = operation.relu6;
         let addend = operation
             .residual
-            .map(|_| buffer(&values(3, images * operation.output_len(), -1.0, 1.0)));
+            .map(|_| values(3, images * operation.output_len(), -1.0, 1.0));
         match self.pass {
             Pass::Forward => {
                 let mut weights = PackedWeights::new(level, k, n);
@@ -208,7 +208,7 @@ impl Kernel {
                 })
             }
             Pass::WeightGradient => {
-                let dz = buffer(&values(4, images * operation.output_len(), -0.1, 0.1));
+                let dz = values(4, images * operation.output_len(), -0.1, 0.1);
                 let slice = operation.slice_images() * operation.output_pixels();
                 let (mut dw, mut dbias) = (zeros(k * n), bias);
                 Box::new(move || {
@@ -218,7 +218,7 @@ impl Kernel {
                 })
             }
             Pass::InputGradient { masked } => {
-                let dz = buffer(&values(4, images * operation.output_len(), -0.1, 0.1));
+                let dz = values(4, images * operation.output_len(), -0.1, 0.1);
                 let mut rows = PackedWeights::new(level, k, n);
                 rows.pack(&w);
                 let mut weights = PackedWeights::new(level, n, k);
@@ -243,9 +243,9 @@ impl Kernel {
         let [height, width, channels] = operation.input_shape;
         let shape = depthwise::Shape::keras(height, width, channels, stride);
         let (x_len, y_len) = (operation.input_len(), operation.output_len());
-        let x = buffer(&values(0, images * x_len, 0.0, 6.0));
-        let w = buffer(&values(1, depthwise::TAPS * channels, -0.5, 0.5));
-        let bias = buffer(&values(2, channels, -0.1, 0.1));
+        let x = values(0, images * x_len, 0.0, 6.0);
+        let w = values(1, depthwise::TAPS * channels, -0.5, 0.5);
+        let bias = values(2, channels, -0.1, 0.1);
         let relu6 = operation.relu6;
         match self.pass {
             Pass::Forward => {
@@ -257,7 +257,7 @@ impl Kernel {
                 })
             }
             Pass::WeightGradient => {
-                let dz = buffer(&values(4, images * y_len, -0.1, 0.1));
+                let dz = values(4, images * y_len, -0.1, 0.1);
                 let slice = operation.slice_images();
                 let mut out = zeros((depthwise::TAPS + 1) * channels);
                 Box::new(move || {
@@ -275,7 +275,7 @@ impl Kernel {
                 })
             }
             Pass::InputGradient { masked } => {
-                let dz = buffer(&values(4, images * y_len, -0.1, 0.1));
+                let dz = values(4, images * y_len, -0.1, 0.1);
                 let mut dx = zeros(images * x_len);
                 Box::new(move || {
                     let images = dz.chunks_exact(y_len).zip(x.chunks_exact(x_len));
@@ -295,9 +295,9 @@ impl Kernel {
         let [height, width, colours] = operation.input_shape;
         let channels = operation.output_shape[2];
         let shape = first_convolution::Shape::keras(height, width, channels);
-        let x = buffer(&values(0, images * operation.input_len(), -1.0, 1.0));
-        let w = buffer(&values(1, 9 * colours * channels, -0.5, 0.5));
-        let bias = buffer(&values(2, channels, -0.1, 0.1));
+        let x = values(0, images * operation.input_len(), -1.0, 1.0);
+        let w = values(1, 9 * colours * channels, -0.5, 0.5);
+        let bias = values(2, channels, -0.1, 0.1);
         let mut y = zeros(images * operation.output_len());
         Box::new(move || {
             let images = x.chunks_exact(shape.input_len());

@@ -31,11 +31,13 @@ pub fn fine_tuned(network: &Network) -> anyhow::Result<Trained> {
 }
 
 /// Drawn values between `low` and `high`; each slot draws its own.
-pub fn values(slot: u32, len: usize, low: f32, high: f32) -> Vec<f32> {
+pub fn values(slot: u32, len: usize, low: f32, high: f32) -> Buffer {
     let stream = Stream::new(1, Purpose::Weights, slot);
-    (0..len as u32)
-        .map(|element| low + (high - low) * unit(stream.word(element, 0)))
-        .collect()
+    let mut values = zeros(len);
+    for (value, element) in values.iter_mut().zip(0..) {
+        *value = low + (high - low) * unit(stream.word(element, 0));
+    }
+    values
 }
 
 /// Parameters under which activations stay of the order of one from the first layer to the last.
@@ -49,7 +51,7 @@ pub fn parameters(network: &Network) -> Parameters {
             Some("gamma" | "moving_variance") => (0.7, 1.3),
             _ => (-0.2, 0.4),
         };
-        values(slot, spec.len(), low, high)
+        values(slot, spec.len(), low, high).to_vec()
     };
     let backbone = (100..)
         .zip(&network.backbone_tensors())
@@ -61,7 +63,7 @@ pub fn parameters(network: &Network) -> Parameters {
 /// A batch of pictures on its way through a network.
 pub struct Batch {
     engine: CpuNetwork,
-    pictures: Vec<Vec<f32>>,
+    pictures: Vec<Buffer>,
     rows: Buffer,
     labels: Vec<u32>,
     indices: Vec<u32>,

@@ -193,6 +193,7 @@ fn features_loss_and_gradients_are_those_of_candle() {
         (32, 5, Trainable::FromIndex(100)),
         (64, 2, Trainable::FromIndex(100)),
         (64, 5, Trainable::FromName("block_13_expand_BN".into())),
+        (32, 2, Trainable::FromName("block_12_project_BN".into())),
         (32, 5, Trainable::All),
     ] {
         println!("{side} px, {classes} classes, {trainable:?}");

@@ -3,7 +3,7 @@
 use super::super::Level;
 use super::super::block::{Block, Sum};
 use super::super::dispatch::lanes_at_level;
-use super::super::lanes::{LINE, Lanes, over_lanes, prefetch};
+use super::super::lanes::{Lanes, over_lanes, prefetch, prefetch_tile};
 use super::{balanced, with_rows};
 
 /// A block of `xᵀ · dz`: per slice of `slice_rows` rows one chain from +0, slices added in order. `x` is
@@ -137,14 +137,8 @@ impl Slice {
         // SAFETY: the caller's contract.
         unsafe {
             // What the sums are added to arrives while they are made.
-            for place in 0..INPUTS {
-                let first = self
-                    .out
-                    .wrapping_add((input + place) * self.stride + column);
-                for line in (0..VECTORS * L::N).step_by(LINE) {
-                    prefetch(first.wrapping_add(line));
-                }
-            }
+            let first = self.out.wrapping_add(input * self.stride + column);
+            prefetch_tile::<L, VECTORS, INPUTS>(first, self.stride);
             let mut sums = [[L::splat(0.0); VECTORS]; INPUTS];
             let mut x = self.x.add(input);
             let mut dz = self.dz.add(column);

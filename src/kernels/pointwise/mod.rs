@@ -3,18 +3,23 @@
 //! Weights are packed in panels of one or two vectors, so that a tile of rows × panel stays in registers
 //! while it walks down its chains; the rest of the last panel is zeros that are computed and thrown away.
 
+mod finish;
 mod forward;
 mod gradient;
 mod packed;
+mod tile;
 
 pub use forward::{Epilogue, forward, forward_columns};
 pub use gradient::{bias_gradient, weight_gradient};
 pub use packed::PackedWeights;
 
-use super::lanes::Lanes;
+use super::lanes::{Lanes, MOST_LANES};
 
 /// Most vectors side by side in a tile.
 const MOST_VECTORS: usize = 2;
+
+/// Columns of the widest panel.
+const MOST_COLUMNS: usize = MOST_VECTORS * MOST_LANES;
 
 /// Rows of a tile of `vectors` vectors a row: as many sums as registers hold beside the operands.
 const fn tile_rows<L: Lanes>(vectors: usize) -> usize {

@@ -90,38 +90,11 @@ impl Tail {
         let mut expand_sums = self.take_sums(block.expand);
         let mut depthwise_sums = self.take_sums(block.depthwise);
         let mut project_sums = self.take_sums(block.project);
-        let step = |place| {
-            part.layer(place).map(|layer| Step {
-                layer,
-                x: self.activation(part, layer.operation.input),
-            })
-        };
-        let Some((channels, out_channels)) = part.channels(block) else {
+        let Some(wide) = self.tasks(part, block, dz, sum) else {
             return;
         };
-        let width = tile_width(channels, rayon::current_num_threads());
-        let tiles = channels.div_ceil(width);
-        let narrow = part.layer(block.project);
-        let dz_used = &dz[..part.rows(narrow.or(part.layer(block.expand))) * out_channels];
-        let wide = Wide {
-            level: part.level,
-            images: part.images,
-            sum,
-            expand: step(block.expand),
-            depthwise: step(block.depthwise),
-            project: step(block.project),
-            dz: Tiles::new(
-                dz_used,
-                out_channels,
-                if narrow.is_some() {
-                    out_channels
-                } else {
-                    width
-                },
-            ),
-            channels,
-            width,
-        };
+        let (channels, width) = (wide.channels, wide.width);
+        let out_channels = wide.dz.columns();
         let expand = expand_sums.as_mut().map(|sums| {
             let kernel_len = sums.len() - channels;
             let (kernel, bias) = sums.split_at_mut(kernel_len);
@@ -139,11 +112,13 @@ impl Tail {
         let expanded_rows = part.rows(part.layer(block.expand));
         let pieces = (
             tiles_mut(dexpanded, expanded_rows, channels, width),
-            optional(expand, tiles),
-            optional(depthwise, tiles),
-            optional(project, tiles),
+            optional(expand, channels.div_ceil(width)),
+            optional(depthwise, channels.div_ceil(width)),
+            optional(project, channels.div_ceil(width)),
         );
         let tasks = || {
+            let block = part.layer(block.places().next());
+            let name = block.map_or("", |layer| &layer.operation.name);
             pieces.into_par_iter().enumerate().with_max_len(1).for_each(
                 |(tile, (dexpanded, expand, depthwise, project))| {
                     let pieces = Pieces {
@@ -152,6 +127,7 @@ impl Tail {
                         depthwise,
                         project,
                     };
+                    let _span = trace_span!("gradients", layer = name).entered();
                     let mut room = self.take_scratch();
                     wide.backward(tile, pieces, &mut room);
                     self.return_scratch(room);
@@ -159,15 +135,50 @@ impl Tail {
             );
         };
         let bias = || {
-            if let (Some(layer), Some(bias)) = (narrow, project_bias) {
+            if let (Some(step), Some(bias)) = (wide.project, project_bias) {
                 let bias = Block::whole(bias, out_channels);
-                layer.accumulate_bias(part.level, dz_used, sum, bias);
+                step.layer
+                    .accumulate_bias(part.level, wide.dz.tile(0), sum, bias);
             }
         };
         rayon::join(tasks, bias);
         self.return_sums(block.expand, expand_sums);
         self.return_sums(block.depthwise, depthwise_sums);
         self.return_sums(block.project, project_sums);
+    }
+
+    /// What the tasks of a block read.
+    fn tasks<'a>(
+        &'a self,
+        part: &Part<'a>,
+        block: Bottleneck,
+        dz: &'a [f32],
+        sum: Sum,
+    ) -> Option<Wide<'a>> {
+        let step = |place| {
+            part.layer(place).map(|layer| Step {
+                layer,
+                x: self.activation(part, layer.operation.input),
+            })
+        };
+        let last = part.layer(block.places().last())?;
+        let channels = part.wide_channels(block)?;
+        let out_channels = last.operation.output_shape[2];
+        Some(Wide {
+            level: part.level,
+            images: part.images,
+            sum,
+            expand: step(block.expand),
+            depthwise: step(block.depthwise),
+            project: step(block.project),
+            dz: Tiles::new(
+                &dz[..part.rows(Some(last)) * out_channels],
+                out_channels,
+                layout(&last.operation),
+            ),
+            channels,
+            width: tile_width(channels, rayon::current_num_threads()),
+        })
     }
 
     /// Gradient of the narrow activation that a block begins with, if it is in the tail.

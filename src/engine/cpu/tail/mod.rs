@@ -52,17 +52,16 @@ impl<'a> Part<'a> {
         layer.map_or(0, |layer| self.images * layer.operation.output_pixels())
     }
 
-    /// Wide channels of a block, and channels of its output.
-    fn channels(&self, block: Bottleneck) -> Option<(usize, usize)> {
+    /// Wide channels of a block.
+    fn wide_channels(&self, block: Bottleneck) -> Option<usize> {
         let first = &self.layers[block.places().next()?].operation;
-        let last = &self.layers[block.places().last()?].operation;
         let is_projection = block.expand.or(block.depthwise).is_none();
-        let wide = if is_projection {
+        let [_, _, channels] = if is_projection {
             first.input_shape
         } else {
             first.output_shape
         };
-        Some((wide[2], last.output_shape[2]))
+        Some(channels)
     }
 
     /// Rows of some of its images.
@@ -88,7 +87,7 @@ pub(super) struct Tail {
     gradients: Vec<Option<Buffer>>,
     /// Buffers for gradients that are free, all as large as the largest.
     free: Vec<Buffer>,
-    /// One for each thread that is free: room for a tile of a gradient.
+    /// Room for a tile of the gradient of what a block narrows: one for each thread.
     scratch: Mutex<Vec<Buffer>>,
     scratch_len: usize,
 }
@@ -126,8 +125,9 @@ impl Tail {
                 })
                 .collect(),
         };
+        let narrow = tail.iter().filter(|operation| !is_wide(operation));
         let tile = |operation: &Operation| operation.output_pixels() * MOST_CHANNELS * images;
-        let scratch_len = tail.iter().map(tile).max().unwrap_or(0);
+        let scratch_len = narrow.map(tile).max().unwrap_or(0);
         let threads = rayon::current_num_threads();
         Self {
             frozen,

@@ -2,6 +2,9 @@
 //!
 //! Every operation is one IEEE-754 operation a lane, rounded once; `fma` is fused, nothing else is.
 
+#[cfg(target_arch = "x86_64")]
+mod x86;
+
 /// A vector of [`Lanes::N`] values. Methods that take pointers need so many valid values behind them.
 pub(super) trait Lanes: Copy {
     /// Lanes.
@@ -25,6 +28,45 @@ pub(super) trait Lanes: Copy {
     unsafe fn relu6(self) -> Self;
     /// self where 0 < y < 6, else +0.
     unsafe fn where_active(self, y: Self) -> Self;
+
+    /// The lower half of the lanes of one, the upper half of the other.
+    #[inline(always)]
+    unsafe fn halves(low: Self, high: Self) -> Self {
+        let mut values = [[0.0; MOST_LANES]; 2];
+        // SAFETY: there is room for every lane.
+        unsafe {
+            low.store(values[0].as_mut_ptr());
+            high.store(values[1].as_mut_ptr());
+            Self::load_halves(values[0].as_ptr(), values[1][Self::N / 2..].as_ptr())
+        }
+    }
+    /// Half as many values as there are lanes from each address.
+    #[inline(always)]
+    unsafe fn load_halves(low: *const f32, high: *const f32) -> Self {
+        let mut values = [0.0; MOST_LANES];
+        for lane in 0..Self::N / 2 {
+            // SAFETY: the caller's contract.
+            unsafe {
+                values[lane] = *low.add(lane);
+                values[Self::N / 2 + lane] = *high.add(lane);
+            }
+        }
+        // SAFETY: there is a value for every lane.
+        unsafe { Self::load(values.as_ptr()) }
+    }
+    /// Half of the lanes to each address.
+    #[inline(always)]
+    unsafe fn store_halves(self, low: *mut f32, high: *mut f32) {
+        let mut values = [0.0; MOST_LANES];
+        // SAFETY: there is room for every lane, and the caller's contract.
+        unsafe {
+            self.store(values.as_mut_ptr());
+            for lane in 0..Self::N / 2 {
+                *low.add(lane) = values[lane];
+                *high.add(lane) = values[Self::N / 2 + lane];
+            }
+        }
+    }
 }
 
 /// Asks for the line of `at` before it is needed; any address will do.
@@ -38,6 +80,19 @@ pub(super) fn prefetch(at: *const f32) {
     }
     #[cfg(not(target_arch = "x86_64"))]
     let _ = at;
+}
+
+/// Asks for the lines of `ROWS` rows of some vectors side by side, `stride` values apart.
+#[inline(always)]
+pub(super) fn prefetch_tile<L: Lanes, const VECTORS: usize, const ROWS: usize>(
+    first: *const f32,
+    stride: usize,
+) {
+    for row in 0..ROWS {
+        for line in (0..VECTORS * L::N).step_by(LINE) {
+            prefetch(first.wrapping_add(row * stride + line));
+        }
+    }
 }
 
 /// As [`prefetch`], for what is not needed soon: into the second-level cache.
@@ -191,148 +246,6 @@ impl Lanes for Plain {
 
 #[cfg(target_arch = "x86_64")]
 pub(super) use x86::{Avx2, Avx512};
-
-/// Every `unsafe` below is an intrinsic of the level's own feature, which the dispatch has checked, or a
-/// load or store under the caller's contract.
-#[cfg(target_arch = "x86_64")]
-// The intrinsics are a vocabulary; naming each would say nothing.
-#[allow(clippy::undocumented_unsafe_blocks, clippy::wildcard_imports)]
-mod x86 {
-    use std::arch::x86_64::*;
-
-    use super::Lanes;
-
-    /// 8 lanes.
-    #[derive(Clone, Copy)]
-    pub struct Avx2(__m256);
-
-    impl Lanes for Avx2 {
-        const N: usize = 8;
-        const ROWS: usize = 6;
-        type Half = f32;
-
-        #[inline(always)]
-        unsafe fn load(from: *const f32) -> Self {
-            Self(unsafe { _mm256_loadu_ps(from) })
-        }
-        #[inline(always)]
-        unsafe fn store(self, to: *mut f32) {
-            unsafe { _mm256_storeu_ps(to, self.0) }
-        }
-        #[inline(always)]
-        unsafe fn splat(value: f32) -> Self {
-            Self(unsafe { _mm256_set1_ps(value) })
-        }
-        #[inline(always)]
-        unsafe fn fma(self, b: Self, c: Self) -> Self {
-            Self(unsafe { _mm256_fmadd_ps(self.0, b.0, c.0) })
-        }
-        #[inline(always)]
-        unsafe fn add(self, b: Self) -> Self {
-            Self(unsafe { _mm256_add_ps(self.0, b.0) })
-        }
-        #[inline(always)]
-        unsafe fn sub(self, b: Self) -> Self {
-            Self(unsafe { _mm256_sub_ps(self.0, b.0) })
-        }
-        #[inline(always)]
-        unsafe fn mul(self, b: Self) -> Self {
-            Self(unsafe { _mm256_mul_ps(self.0, b.0) })
-        }
-        #[inline(always)]
-        unsafe fn div(self, b: Self) -> Self {
-            Self(unsafe { _mm256_div_ps(self.0, b.0) })
-        }
-        #[inline(always)]
-        unsafe fn sqrt(self) -> Self {
-            Self(unsafe { _mm256_sqrt_ps(self.0) })
-        }
-        #[inline(always)]
-        unsafe fn relu6(self) -> Self {
-            // The constant is the second operand: MAXPS and MINPS return it for NaN and equal zeros.
-            Self(unsafe {
-                _mm256_min_ps(
-                    _mm256_max_ps(self.0, _mm256_setzero_ps()),
-                    _mm256_set1_ps(6.0),
-                )
-            })
-        }
-        #[inline(always)]
-        unsafe fn where_active(self, y: Self) -> Self {
-            Self(unsafe {
-                let above = _mm256_cmp_ps::<_CMP_GT_OQ>(y.0, _mm256_setzero_ps());
-                let below = _mm256_cmp_ps::<_CMP_LT_OQ>(y.0, _mm256_set1_ps(6.0));
-                _mm256_and_ps(_mm256_and_ps(above, below), self.0)
-            })
-        }
-    }
-
-    /// 16 lanes.
-    #[derive(Clone, Copy)]
-    pub struct Avx512(__m512);
-
-    impl Lanes for Avx512 {
-        const N: usize = 16;
-        const ROWS: usize = 12;
-        type Half = Avx2;
-
-        #[inline(always)]
-        unsafe fn load(from: *const f32) -> Self {
-            Self(unsafe { _mm512_loadu_ps(from) })
-        }
-        #[inline(always)]
-        unsafe fn store(self, to: *mut f32) {
-            unsafe { _mm512_storeu_ps(to, self.0) }
-        }
-        #[inline(always)]
-        unsafe fn splat(value: f32) -> Self {
-            Self(unsafe { _mm512_set1_ps(value) })
-        }
-        #[inline(always)]
-        unsafe fn fma(self, b: Self, c: Self) -> Self {
-            Self(unsafe { _mm512_fmadd_ps(self.0, b.0, c.0) })
-        }
-        #[inline(always)]
-        unsafe fn add(self, b: Self) -> Self {
-            Self(unsafe { _mm512_add_ps(self.0, b.0) })
-        }
-        #[inline(always)]
-        unsafe fn sub(self, b: Self) -> Self {
-            Self(unsafe { _mm512_sub_ps(self.0, b.0) })
-        }
-        #[inline(always)]
-        unsafe fn mul(self, b: Self) -> Self {
-            Self(unsafe { _mm512_mul_ps(self.0, b.0) })
-        }
-        #[inline(always)]
-        unsafe fn div(self, b: Self) -> Self {
-            Self(unsafe { _mm512_div_ps(self.0, b.0) })
-        }
-        #[inline(always)]
-        unsafe fn sqrt(self) -> Self {
-            Self(unsafe { _mm512_sqrt_ps(self.0) })
-        }
-        #[inline(always)]
-        unsafe fn relu6(self) -> Self {
-            Self(unsafe {
-                _mm512_min_ps(
-                    _mm512_max_ps(self.0, _mm512_setzero_ps()),
-                    _mm512_set1_ps(6.0),
-                )
-            })
-        }
-        #[inline(always)]
-        unsafe fn where_active(self, y: Self) -> Self {
-            // As integers, the bits of 0 < y < 6 are those from 1 to one below 6's: one comparison, and a NaN,
-            // a sign or a zero lies outside.
-            Self(unsafe {
-                let bits = _mm512_sub_epi32(_mm512_castps_si512(y.0), _mm512_set1_epi32(1));
-                let end = _mm512_set1_epi32(6.0_f32.to_bits() as i32 - 1);
-                _mm512_maskz_mov_ps(_mm512_cmplt_epu32_mask(bits, end), self.0)
-            })
-        }
-    }
-}
 
 /// Calls `$column::<L, …>(place, …)` for every place of `$range`: whole vectors first, then narrower ones, then
 /// value by value. Constant generic arguments of `$column` stand in brackets.
