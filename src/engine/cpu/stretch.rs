@@ -56,7 +56,7 @@ impl Stretch {
         let below = Border::before(operations, places.start, picture);
         let above = Border::before(operations, places.end, picture);
         let last_use = last_use(operations, &places, &above);
-        let chains: Vec<Chain> = chains(operations, &places, &last_use)
+        let chains: Vec<Chain> = chains(operations, &places, &last_use, band_bytes * WHOLE_OUTPUTS)
             .into_iter()
             .map(|chained| Chain::new(operations, chained, band_bytes))
             .collect();
@@ -213,18 +213,24 @@ fn last_use(operations: &[Operation], places: &Range<usize>, above: &Border) -> 
     last_use
 }
 
+/// Outputs of up to so many times the bytes of a chain stay in a second-level cache as a whole.
+const WHOLE_OUTPUTS: usize = 2;
+
 /// Cuts the stretch into chains: an operation goes on the one before it if that one's output is read by
-/// nothing else.
+/// nothing else, and takes more than `whole_bytes`: what is smaller stays in cache without bands, each of which
+/// fetches the weights once more.
 fn chains(
     operations: &[Operation],
     places: &Range<usize>,
     last_use: &[usize],
+    whole_bytes: usize,
 ) -> Vec<Range<usize>> {
     let mut chains: Vec<Range<usize>> = Vec::new();
     for place in places.clone() {
         let goes_on = place > places.start
             && operations[place].input == Some(place - 1)
-            && last_use[place - 1] == place;
+            && last_use[place - 1] == place
+            && operations[place - 1].output_len() * size_of::<f32>() > whole_bytes;
         match chains.last_mut() {
             Some(chain) if goes_on => chain.end = place + 1,
             _ => chains.push(place..place + 1),

@@ -123,8 +123,14 @@ unsafe fn forward_body<L: Lanes, const FAR: bool>(
     let (k, rows) = (weights.k, x.count());
     let block = (BLOCK_VALUES / k.max(1)).max(2 * MOST_ROWS);
     let products = rows.div_ceil(MOST_ROWS) * columns.len().div_ceil(weights.panel) * k;
+    // An address that is no memory's costs a walk through the page table each time.
+    let at = if next.is_empty() {
+        weights.values.as_ptr()
+    } else {
+        next.as_ptr()
+    };
     let mut next = Ahead {
-        at: next.as_ptr(),
+        at,
         step: next.len().div_ceil(products.max(1)),
     };
     let mut first_row = 0;
