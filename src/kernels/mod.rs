@@ -33,4 +33,4 @@ mod tiles;
 pub use block::{Block, Sum};
 pub use buffer::{Buffer, buffer, zeros};
 pub use level::Level;
-pub use tiles::Tiles;
+pub use tiles::{Tiles, copy_columns};

@@ -2,6 +2,8 @@
 
 use std::ops::Range;
 
+use super::lanes::{LINE, prefetch};
+
 /// Rows of a matrix that lies in tiles of columns, `[⌈columns ÷ width⌉][height][width]`; the last tile is as
 /// wide as what is left. A matrix as it usually lies is one tile of all its columns.
 #[derive(Clone, Copy, Debug)]
@@ -89,6 +91,27 @@ impl<'a> Tiles<'a> {
     }
 }
 
+/// So many rows before they are copied they are asked for.
+const ROWS_AHEAD: usize = 16;
+
+/// Copies columns `columns` of a matrix `[rows][stride]` to `tile`, `[rows][columns]`.
+///
+/// # Panics
+/// If lengths do not fit.
+pub fn copy_columns(matrix: &[f32], stride: usize, columns: Range<usize>, tile: &mut [f32]) {
+    assert!(columns.start < columns.end && columns.end <= stride);
+    assert_eq!(matrix.len() / stride, tile.len() / columns.len());
+    let targets = tile.chunks_exact_mut(columns.len());
+    for (row, target) in matrix.chunks_exact(stride).zip(targets) {
+        let row = &row[columns.clone()];
+        for line in (0..row.len()).step_by(LINE) {
+            // Rows lie far apart: the machine by itself fetches only what lies side by side.
+            prefetch(row.as_ptr().wrapping_add(ROWS_AHEAD * stride + line));
+        }
+        target.copy_from_slice(row);
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -106,5 +129,13 @@ mod tests {
         assert_eq!(below.tile(2), [14.0, 24.0]);
         assert_eq!(below.rows(1..2).tile(0), [20.0, 21.0]);
         assert_eq!(Tiles::whole(&values, 5).tile(0), values);
+    }
+
+    #[test]
+    fn columns_are_copied() {
+        let matrix = [0.0, 1.0, 2.0, 10.0, 11.0, 12.0];
+        let mut tile = [f32::NAN; 4];
+        copy_columns(&matrix, 3, 1..3, &mut tile);
+        assert_eq!(tile, [1.0, 2.0, 11.0, 12.0]);
     }
 }

@@ -24,7 +24,7 @@ use super::border::Border;
 use super::layer::Layer;
 use super::layer::columns::MOST_CHANNELS;
 use crate::engine::update::Update;
-use crate::kernels::{Buffer, Level, Tiles, zeros};
+use crate::kernels::{Buffer, Level, Tiles, copy_columns, zeros};
 use crate::model::Operation;
 
 /// Tasks per thread that the rows of a part are cut into.
@@ -174,18 +174,21 @@ impl Tail {
                 ref mut values,
                 ..
             } = *input;
-            let height = images * len / channels;
-            values[..images * len]
-                .par_chunks_mut(height * width)
-                .enumerate()
-                .for_each(|(tile, values)| {
+            let of_image = |image: usize| &rows[image * row + offset..][..len];
+            let values = &mut values[..images * len];
+            if width == channels {
+                let images = values.par_chunks_exact_mut(len).enumerate();
+                images.for_each(|(image, values)| values.copy_from_slice(of_image(image)));
+            } else {
+                let tiles = values.par_chunks_mut(images * len / channels * width);
+                tiles.enumerate().for_each(|(tile, values)| {
                     let used = channels_of(tile, width, channels);
-                    let images = rows.chunks_exact(row).map(|row| &row[offset..][..len]);
-                    let pixels = images.flat_map(|image| image.chunks_exact(channels));
-                    for (target, pixel) in values.chunks_exact_mut(used.len()).zip(pixels) {
-                        target.copy_from_slice(&pixel[used.clone()]);
+                    let images = values.chunks_exact_mut(values.len() / images).enumerate();
+                    for (image, values) in images {
+                        copy_columns(of_image(image), channels, used.clone(), values);
                     }
                 });
+            }
             offset += len;
         }
     }
@@ -220,9 +223,11 @@ impl Tail {
 
     /// One step of the optimizer with the gradients of all parts.
     pub(super) fn update(&self, level: Level, layers: &mut [Layer], update: &Update) {
+        // From the last layers on, which are the largest, so that nobody is left with one of them.
         layers[self.frozen..]
             .par_iter_mut()
             .zip(&self.sums)
+            .rev()
             .with_max_len(1)
             .for_each(|(layer, sums)| {
                 let _span = trace_span!("update layer", layer = layer.operation.name).entered();
