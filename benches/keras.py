@@ -72,10 +72,10 @@ def measured(command, folder, **environment):
         return seconds, usage.ru_maxrss / MIB, out.read().decode()
 
 
-def goldrun(asked, cache, epochs, fine):
+def goldrun(asked, cache):
     with tempfile.TemporaryDirectory() as project:
         command = [asked.goldrun.resolve(), "run", RECIPE, "--json", "--quiet", "--offline", "--artifacts", asked.artifacts.resolve()]
-        command += ["--set", f"phase.0.epochs={epochs}", "--set", f"phase.1.epochs={fine + 1}"]
+        command += ["--set", f"phase.0.epochs={asked.epochs}", "--set", f"phase.1.epochs={asked.fine + 1}"]
         seconds, memory, text = measured(command, project, GOLDRUN_CACHE=str(cache))
     return seconds, memory, json.loads(text)["facts"]["test.accuracy"]
 
@@ -99,7 +99,7 @@ def main():
         pairs = []
         for number in range(1, asked.pairs + 1):
             with tempfile.TemporaryDirectory() as cache:
-                empty, cached = (goldrun(asked, cache, asked.epochs, asked.fine) for _ in range(2))
+                empty, cached = (goldrun(asked, cache) for _ in range(2))
             pairs.append((empty, cached, keras(asked, folder / PHOTOS)))
             show(str(number), *pairs[-1], *ratios(*pairs[-1]))
         middle = [[statistics.median(pair[run][what] for pair in pairs) for what in range(3)] for run in range(3)]

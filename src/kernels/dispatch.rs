@@ -5,10 +5,9 @@
 //! neither reorders nor fuses floating-point operations, so all copies give the same bits.
 
 /// Defines a safe function that runs an `unsafe fn body::<T: Lanes>` at the level it is given: on plain
-/// arrays (compiled twice, with and without FMA), on AVX2 and on AVX-512 registers. A constant generic argument
-/// of the body stands in brackets.
+/// arrays (compiled twice, with and without FMA), on AVX2 and on AVX-512 registers.
 macro_rules! lanes_at_level {
-    (fn $name:ident ( $( $arg:ident : $type:ty ),* $(,)? ) = $body:ident $( [ $constant:tt ] )?) => {
+    (fn $name:ident ( $( $arg:ident : $type:ty ),* $(,)? ) = $body:ident) => {
         #[allow(clippy::too_many_arguments)]
         fn $name(level: $crate::kernels::Level, $( $arg: $type ),*) {
             use $crate::kernels::lanes;
@@ -16,19 +15,19 @@ macro_rules! lanes_at_level {
             #[target_feature(enable = "fma")]
             unsafe fn with_fma($( $arg: $type ),*) {
                 // SAFETY: the caller's contract is the body's.
-                unsafe { $body::<lanes::Plain $( , $constant )?>($( $arg ),*) }
+                unsafe { $body::<lanes::Plain>($( $arg ),*) }
             }
             #[cfg(target_arch = "x86_64")]
             #[target_feature(enable = "avx2,fma")]
             unsafe fn with_avx2($( $arg: $type ),*) {
                 // SAFETY: the caller's contract is the body's.
-                unsafe { $body::<lanes::Avx2 $( , $constant )?>($( $arg ),*) }
+                unsafe { $body::<lanes::Avx2>($( $arg ),*) }
             }
             #[cfg(target_arch = "x86_64")]
             #[target_feature(enable = "avx512f,avx2,fma")]
             unsafe fn with_avx512($( $arg: $type ),*) {
                 // SAFETY: the caller's contract is the body's.
-                unsafe { $body::<lanes::Avx512 $( , $constant )?>($( $arg ),*) }
+                unsafe { $body::<lanes::Avx512>($( $arg ),*) }
             }
             assert!(level.is_available(), "{level:?} on a machine without it");
             // SAFETY: the level is available, so its instructions are; lengths were checked by the caller.
@@ -42,7 +41,7 @@ macro_rules! lanes_at_level {
                     $crate::kernels::Level::Scalar if is_x86_feature_detected!("fma") => {
                         with_fma($( $arg ),*)
                     }
-                    _ => $body::<lanes::Plain $( , $constant )?>($( $arg ),*),
+                    _ => $body::<lanes::Plain>($( $arg ),*),
                 }
             }
         }

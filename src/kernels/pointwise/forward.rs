@@ -39,7 +39,7 @@ pub fn forward(
 ) {
     let x = Tiles::whole(x, weights.k);
     check(level, x, weights, &(0..weights.n), start, epilogue, y);
-    run_near(level, x, weights, 0..weights.n, start, epilogue, &[], y);
+    run_forward(level, x, weights, 0..weights.n, start, epilogue, None, y);
 }
 
 /// Columns `columns` of what [`forward`] computes: y and what has its shape hold these alone, `start` holds all.
@@ -58,7 +58,7 @@ pub fn forward_columns(
     y: &mut [f32],
 ) {
     check(level, x, weights, &columns, start, epilogue, y);
-    run_far(level, x, weights, columns, start, epilogue, next, y);
+    run_forward(level, x, weights, columns, start, epilogue, Some(next), y);
 }
 
 fn check(
@@ -85,28 +85,38 @@ fn check(
 }
 
 lanes_at_level!(
-    fn run_near(
+    fn run_forward(
         x: Tiles<'_>,
         weights: &PackedWeights,
         columns: Range<usize>,
         start: Option<&[f32]>,
         epilogue: Epilogue<'_>,
-        next: &[f32],
+        next: Option<&[f32]>,
         y: &mut [f32],
-    ) = forward_body[false]
+    ) = near_or_far
 );
 
-lanes_at_level!(
-    fn run_far(
-        x: Tiles<'_>,
-        weights: &PackedWeights,
-        columns: Range<usize>,
-        start: Option<&[f32]>,
-        epilogue: Epilogue<'_>,
-        next: &[f32],
-        y: &mut [f32],
-    ) = forward_body[true]
-);
+/// Far where there is something to ask for ahead.
+#[inline(always)]
+unsafe fn near_or_far<L: Lanes>(
+    x: Tiles<'_>,
+    weights: &PackedWeights,
+    columns: Range<usize>,
+    start: Option<&[f32]>,
+    epilogue: Epilogue<'_>,
+    next: Option<&[f32]>,
+    y: &mut [f32],
+) {
+    // SAFETY: the caller's contract.
+    unsafe {
+        match next {
+            Some(next) => {
+                forward_body::<L, true>(x, weights, columns, start, epilogue, next, y);
+            }
+            None => forward_body::<L, false>(x, weights, columns, start, epilogue, &[], y),
+        }
+    }
+}
 
 /// `FAR`: x and weights come from memory or the last cache. Where they are near, asking for them ahead would
 /// cost more than it saves.

@@ -37,7 +37,8 @@ impl<const VALUES: usize> Kernel<VALUES> {
 
 impl Layer {
     /// Forward for rows `x`, or for whole images where a kernel looks at neighbours: channels `channels` of
-    /// the output. Of a depthwise convolution `x` is one tile, these channels.
+    /// the output. Of a depthwise convolution `x` is one tile, these channels. `next` is what the caller works
+    /// on then, which a pointwise convolution asks for meanwhile.
     pub(in crate::engine::cpu) fn forward_columns(
         &self,
         level: Level,
@@ -82,7 +83,8 @@ impl Layer {
     }
 
     /// Channels `channels` of the gradient of the input. The epilogue adds what comes by the shortcut, then cuts
-    /// what ReLU6 let not pass: its mask is the input's activations. Of a depthwise convolution `dz` is one tile, these channels.
+    /// what ReLU6 let not pass: its mask is the input's activations. Of a depthwise convolution `dz` is one tile,
+    /// these channels. `next` is as in [`Layer::forward_columns`].
     pub(in crate::engine::cpu) fn input_gradient_columns(
         &self,
         level: Level,

@@ -6,10 +6,10 @@ use tracing::trace_span;
 use super::bottleneck::Bottleneck;
 use super::pieces::{channels_of, optional, tiles_mut};
 use super::wide::{Pieces, Step, Wide};
-use super::{Part, Tail, layout, task_rows, tile_width};
+use super::{Part, Tail, layout, put_back, take, task_rows, tile_width};
 use crate::engine::cpu::layer::Layer;
 use crate::kernels::pointwise::Epilogue;
-use crate::kernels::{Block, Buffer, Sum, Tiles, pool, zeros};
+use crate::kernels::{Block, Buffer, Sum, Tiles, pool};
 
 impl Tail {
     /// Backward of a part from the gradient of its pooled features.
@@ -87,14 +87,15 @@ impl Tail {
         dexpanded: Option<&mut [f32]>,
         sum: Sum,
     ) {
-        let mut expand_sums = self.take_sums(block.expand);
-        let mut depthwise_sums = self.take_sums(block.depthwise);
-        let mut project_sums = self.take_sums(block.project);
+        let places = [block.expand, block.depthwise, block.project].map(|place| self.place(place));
+        let [mut expand_sums, mut depthwise_sums, mut project_sums] =
+            places.map(|place| take(&mut self.sums, place));
         let Some(wide) = self.tasks(part, block, dz, sum) else {
             return;
         };
         let (channels, width) = (wide.channels, wide.width);
         let out_channels = wide.dz.columns();
+        let tiles = channels.div_ceil(width);
         let expand = expand_sums.as_mut().map(|sums| {
             let kernel_len = sums.len() - channels;
             let (kernel, bias) = sums.split_at_mut(kernel_len);
@@ -112,9 +113,9 @@ impl Tail {
         let expanded_rows = part.rows(part.layer(block.expand));
         let pieces = (
             tiles_mut(dexpanded, expanded_rows, channels, width),
-            optional(expand, channels.div_ceil(width)),
-            optional(depthwise, channels.div_ceil(width)),
-            optional(project, channels.div_ceil(width)),
+            optional(expand, tiles),
+            optional(depthwise, tiles),
+            optional(project, tiles),
         );
         let tasks = || {
             let block = part.layer(block.places().next());
@@ -142,9 +143,12 @@ impl Tail {
             }
         };
         rayon::join(tasks, bias);
-        self.return_sums(block.expand, expand_sums);
-        self.return_sums(block.depthwise, depthwise_sums);
-        self.return_sums(block.project, project_sums);
+        for (place, sums) in places
+            .into_iter()
+            .zip([expand_sums, depthwise_sums, project_sums])
+        {
+            put_back(&mut self.sums, place, sums);
+        }
     }
 
     /// What the tasks of a block read.
@@ -214,16 +218,5 @@ impl Tail {
             });
         self.free.extend(shortcut);
         self.gradients[below - self.frozen] = Some(gradient);
-    }
-
-    fn take_sums(&mut self, place: Option<usize>) -> Option<Buffer> {
-        let place = place? - self.frozen;
-        Some(std::mem::replace(&mut self.sums[place], zeros(0)))
-    }
-
-    fn return_sums(&mut self, place: Option<usize>, sums: Option<Buffer>) {
-        if let (Some(place), Some(sums)) = (place, sums) {
-            self.sums[place - self.frozen] = sums;
-        }
     }
 }

@@ -4,7 +4,7 @@ use rayon::prelude::*;
 
 use super::bottleneck::Bottleneck;
 use super::pieces::{channels_of, of_images, tiles_mut};
-use super::{Part, Tail, layout, task_rows};
+use super::{Part, Tail, layout, put_back, take, task_rows};
 use crate::engine::cpu::layer::columns::MOST_CHANNELS;
 use crate::kernels::{Tiles, pool};
 
@@ -28,8 +28,8 @@ impl Tail {
         let Some(first) = part.layer(block.expand.or(block.depthwise)) else {
             return;
         };
-        let mut expanded = self.take_output(block.expand);
-        let mut convolved = self.take_output(block.depthwise);
+        let places = [block.expand, block.depthwise].map(|place| self.place(place));
+        let [mut expanded, mut convolved] = places.map(|place| take(&mut self.outputs, place));
         let (expand, depthwise) = (part.layer(block.expand), part.layer(block.depthwise));
         let x = self.activation(part, first.operation.input);
         let channels = first.operation.output_shape[2];
@@ -72,13 +72,15 @@ impl Tail {
                     }
                 }
             });
-        self.return_output(block.expand, expanded);
-        self.return_output(block.depthwise, convolved);
+        for (place, output) in places.into_iter().zip([expanded, convolved]) {
+            put_back(&mut self.outputs, place, output);
+        }
     }
 
     /// The narrow activation of a block, some rows a task.
     fn narrow(&mut self, part: &Part<'_>, block: Bottleneck) {
-        let mut output = self.take_output(block.project);
+        let place = self.place(block.project);
+        let mut output = take(&mut self.outputs, place);
         if let (Some(layer), Some(y)) = (part.layer(block.project), &mut output) {
             let operation = &layer.operation;
             let x = self.activation(part, operation.input);
@@ -98,7 +100,7 @@ impl Tail {
                     layer.forward_columns(part.level, x, 0..channels, residual, &[], y);
                 });
         }
-        self.return_output(block.project, output);
+        put_back(&mut self.outputs, place, output);
     }
 
     /// Means of the last output over pixels.

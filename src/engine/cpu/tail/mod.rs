@@ -149,6 +149,11 @@ impl Tail {
         }
     }
 
+    /// Place of an operation in the tail.
+    fn place(&self, operation: Option<usize>) -> Option<usize> {
+        operation.map(|place| place - self.frozen)
+    }
+
     /// The parts of a batch of `images` images, in order.
     pub(super) fn parts(&self, images: usize) -> impl Iterator<Item = Range<usize>> + use<> {
         let part = self.images;
@@ -209,18 +214,6 @@ impl Tail {
         }
     }
 
-    /// The output of an operation, to be written.
-    fn take_output(&mut self, place: Option<usize>) -> Option<Buffer> {
-        let place = place? - self.frozen;
-        Some(std::mem::replace(&mut self.outputs[place], zeros(0)))
-    }
-
-    fn return_output(&mut self, place: Option<usize>, output: Option<Buffer>) {
-        if let (Some(place), Some(output)) = (place, output) {
-            self.outputs[place - self.frozen] = output;
-        }
-    }
-
     /// One step of the optimizer with the gradients of all parts.
     pub(super) fn update(&self, level: Level, layers: &mut [Layer], update: &Update) {
         // From the last layers on, which are the largest, so that nobody is left with one of them.
@@ -249,6 +242,18 @@ impl Tail {
     fn return_scratch(&self, scratch: Buffer) {
         let mut free = self.scratch.lock().unwrap_or_else(PoisonError::into_inner);
         free.push(scratch);
+    }
+}
+
+/// The buffer at `place`, to be written while others are read.
+fn take(buffers: &mut [Buffer], place: Option<usize>) -> Option<Buffer> {
+    place.map(|place| std::mem::replace(&mut buffers[place], zeros(0)))
+}
+
+/// Puts back what [`take`] took.
+fn put_back(buffers: &mut [Buffer], place: Option<usize>, taken: Option<Buffer>) {
+    if let (Some(place), Some(taken)) = (place, taken) {
+        buffers[place] = taken;
     }
 }
 
