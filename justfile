@@ -2,6 +2,7 @@
 set shell := ["bash", "-euo", "pipefail", "-c"]
 
 artifacts := env("GOLDRUN_ARTIFACTS", "../shared/artifacts")
+nvrtc_version := "11.8.89"
 photos := artifacts / "cats_and_dogs_filtered.zip"
 
 [private]
@@ -41,6 +42,19 @@ tutorial *OPTIONS:
         echo "skipped: tutorial: no {{ photos }}"; \
     fi
 
+# The compiler of the CUDA kernels, into target/nvrtc. It is the oldest that there is as a Python package, so that
+# old drivers load what it makes: nvcc itself begins with 13.0 there, whose PTX needs driver 580 instead of 520.
+[group("check")]
+nvrtc:
+    @if [ ! -e target/nvrtc/nvidia/cuda_nvrtc/lib/libnvrtc.so.11.2 ]; then \
+        "${PYTHON:-python3}" -m pip install --quiet --no-deps --target target/nvrtc "nvidia-cuda-nvrtc-cu11=={{ nvrtc_version }}"; \
+    fi
+
+# Compiles the CUDA kernels; the PTX is committed, so that a build needs no compiler of it.
+[group("check")]
+ptx: nvrtc
+    "${PYTHON:-python3}" tools/ptx/compile.py target/nvrtc/nvidia/cuda_nvrtc/lib/libnvrtc.so.11.2
+
 # What CI runs.
 [group("check")]
 ci: lint test slow instructions tutorial
@@ -76,3 +90,24 @@ bench-keras *OPTIONS:
 many *OPTIONS:
     cargo build --release --bin goldrun --example many
     "${PYTHON:-python3}" benches/many.py {{ OPTIONS }}
+
+# What a machine with a GPU but without cargo and a network needs, as one archive: target/gpu-bundle.tar.gz.
+[group("measure")]
+gpu-bundle:
+    #!/usr/bin/env bash
+    set -euo pipefail
+    cargo build --release
+    # The last line of these names the executable.
+    executable() { sed -n 's/.*Executable.*(\(.*\))/\1/p' | tail -1; }
+    it=$(cargo test --no-run --test it 2>&1 | executable)
+    bench=$(cargo bench --no-run --bench cuda 2>&1 | executable)
+    bundle=target/gpu-bundle
+    rm -rf "$bundle"
+    mkdir -p "$bundle"
+    cp target/release/goldrun "$bundle/goldrun"
+    cp "$it" "$bundle/it"
+    cp "$bench" "$bundle/bench"
+    strip "$bundle/goldrun" "$bundle/it" "$bundle/bench"
+    cp -r recipes golden tools/gpu/verify.sh tools/gpu/pytorch.py "$bundle"
+    tar -C target -czf target/gpu-bundle.tar.gz gpu-bundle
+    ls -l target/gpu-bundle.tar.gz

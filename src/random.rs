@@ -66,6 +66,21 @@ impl Stream {
         }
     }
 
+    /// The counter's word for phase and epoch.
+    pub fn when(&self) -> u32 {
+        self.when
+    }
+
+    /// The counter's word for purpose and slot.
+    pub fn what(&self) -> u32 {
+        self.what
+    }
+
+    /// The key.
+    pub fn seed(&self) -> [u32; 2] {
+        self.key
+    }
+
     /// Four words: block `block` of the draw at `index`.
     pub fn block(&self, index: u32, block: u32) -> [u32; 4] {
         philox([block, index, self.when, self.what], self.key)

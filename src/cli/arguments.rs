@@ -145,8 +145,15 @@ pub struct Global {
     /// Use another training seed; splits and drawn pictures stay
     #[arg(long, global = true, value_name = "N")]
     pub seed: Option<u64>,
-    /// Where to compute
-    #[arg(long, global = true, value_enum, default_value_t)]
+    /// Where to compute; changes no bit
+    #[arg(
+        long,
+        global = true,
+        value_enum,
+        default_value_t,
+        env = "GOLDRUN_DEVICE",
+        hide_env_values = true
+    )]
     pub device: DeviceName,
     /// Who computes: our own arithmetic, or stock candle (slow, for comparison)
     #[arg(long, global = true, value_enum, default_value_t)]

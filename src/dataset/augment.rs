@@ -71,6 +71,36 @@ impl Step {
     }
 }
 
+/// What is done to one image in one pass over its values.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Pass {
+    /// Left and right are exchanged first.
+    pub mirrored: bool,
+    /// Sine and cosine of the rotation after that, if it rotates.
+    pub rotation: Option<[f32; 2]>,
+}
+
+/// The passes of one image: one for each rotation, which takes the flips before it, and one for flips after
+/// the last. Every image has the same passes but for what each draws.
+pub(super) fn passes(steps: &[Step], index: u32) -> impl Iterator<Item = Pass> {
+    let mut mirrored = false;
+    let last = steps.len().saturating_sub(1);
+    steps.iter().enumerate().filter_map(move |(place, step)| {
+        let rotation = match step.change(index) {
+            Change::Keep => None,
+            Change::Mirror => {
+                mirrored = !mirrored;
+                None
+            }
+            Change::Rotate { sin, cos } => Some([sin, cos]),
+        };
+        (rotation.is_some() || place == last).then(|| Pass {
+            mirrored: std::mem::take(&mut mirrored),
+            rotation,
+        })
+    })
+}
+
 /// Buffers for one thread that changes images.
 #[derive(Default)]
 pub struct Scratch {

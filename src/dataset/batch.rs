@@ -9,10 +9,10 @@ use crate::digest::Digest;
 use crate::random::{Purpose, Stream};
 use crate::recipe::Input;
 
-use super::augment::{Changing, Step};
+use super::augment::{self, Changing, Step};
 use super::{Error, Split};
 
-pub use super::augment::Scratch;
+pub use super::augment::{Pass, Scratch};
 
 /// Slot of the stream of the training order.
 const ORDER_SLOT: u32 = 0;
@@ -82,6 +82,11 @@ impl<'a> TrainingEpoch<'a> {
     /// If there is no such position, here and below.
     pub fn place(&self, position: usize) -> usize {
         self.order[position] as usize
+    }
+
+    /// What is done to the image at `position`, pass by pass; every image has as many.
+    pub fn passes(&self, position: usize) -> impl Iterator<Item = Pass> {
+        augment::passes(&self.steps, self.index(position))
     }
 
     /// Label of the image at `position`.

@@ -4,8 +4,10 @@
 //! Neither batch, nor order of rows, nor number of threads can change a bit of what the native engine
 //! returns; the `candle` engine is an independent implementation, the oracle, and promises closeness only.
 
+mod border;
 pub mod candle;
 pub mod cpu;
+pub mod cuda;
 mod update;
 
 use std::ops::Range;
@@ -13,6 +15,7 @@ use std::ops::Range;
 use crate::artifacts;
 use crate::dataset::Split;
 use crate::dataset::batch::TrainingEpoch;
+use crate::kernels::cuda as cuda_device;
 use crate::model::{Parameters, Trained};
 use crate::random::Stream;
 use crate::recipe::Optimizer;
@@ -39,6 +42,9 @@ pub enum Error {
     /// Features could not be kept.
     #[error(transparent)]
     Cache(artifacts::Error),
+    /// The CUDA device failed.
+    #[error(transparent)]
+    Cuda(#[from] cuda_device::Error),
     /// candle refused.
     #[error("candle: {0}")]
     Candle(#[from] candle_core::Error),

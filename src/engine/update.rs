@@ -2,6 +2,7 @@
 
 use std::ops::Range;
 
+use crate::kernels::cuda::update::Rule;
 use crate::kernels::optimizer::{Adam, RmsProp, Sgd};
 use crate::kernels::{Buffer, Level, zeros};
 use crate::recipe::Optimizer;
@@ -95,6 +96,28 @@ impl Update {
     pub(in crate::engine) fn next_step(&mut self) {
         if let Self::Adam(adam) = self {
             adam.next_step();
+        }
+    }
+
+    /// Goes on by so many steps; Adam's rate in each, and nothing for those that have one rate.
+    pub(in crate::engine) fn rates(&mut self, steps: usize) -> Vec<f32> {
+        (0..steps)
+            .map(|_| {
+                self.next_step();
+                match self {
+                    Self::Adam(adam) => adam.alpha(),
+                    Self::RmsProp(_) | Self::Sgd(_) => 0.0,
+                }
+            })
+            .collect()
+    }
+
+    /// As a CUDA device takes it.
+    pub(in crate::engine) fn rule(&self) -> Rule {
+        match self {
+            Self::Adam(rule) => rule.into(),
+            Self::RmsProp(rule) => rule.into(),
+            Self::Sgd(rule) => rule.into(),
         }
     }
 

@@ -52,6 +52,19 @@ impl Shape {
         assert_eq!(*self, keras, "a shape that does not fit itself");
     }
 
+    /// Rows and columns of padding before the picture.
+    ///
+    /// # Panics
+    /// If they differ.
+    pub fn pad_before(&self) -> usize {
+        assert_eq!(
+            self.height % STRIDE,
+            self.width % STRIDE,
+            "one padding for both axes"
+        );
+        self.height % STRIDE
+    }
+
     /// Values of a picture.
     pub fn input_len(&self) -> usize {
         self.height * self.width * COLOURS

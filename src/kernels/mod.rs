@@ -12,6 +12,7 @@
 pub mod batch_norm;
 mod block;
 mod buffer;
+pub mod cuda;
 pub mod depthwise;
 mod dispatch;
 pub mod dropout;
@@ -29,6 +30,7 @@ pub mod preprocess;
 pub mod resize;
 pub mod rotate;
 mod tiles;
+pub mod vectors;
 
 pub use block::{Block, Sum};
 pub use buffer::{Buffer, buffer, zeros};

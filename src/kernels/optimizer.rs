@@ -33,7 +33,14 @@ impl Adam {
         self.powers[1] *= self.beta[1];
     }
 
-    fn alpha(&self) -> f32 {
+    /// Constants of all steps: 1 − β₁, 1 − β₂, epsilon.
+    pub(super) fn constants(&self) -> [f32; 3] {
+        let [rest_1, rest_2] = self.rest;
+        [rest_1, rest_2, self.epsilon]
+    }
+
+    /// The rate of the present step.
+    pub fn alpha(&self) -> f32 {
         ((self.learning_rate * (1.0 - self.powers[1]).sqrt()) / (1.0 - self.powers[0])) as f32
     }
 
@@ -118,6 +125,17 @@ impl RmsProp {
             momentum: momentum as f32,
             epsilon: epsilon as f32,
         }
+    }
+
+    /// Learning rate, ρ, 1 − ρ, epsilon, momentum.
+    pub(super) fn constants(&self) -> [f32; 5] {
+        [
+            self.learning_rate,
+            self.rho,
+            self.rest,
+            self.epsilon,
+            self.momentum,
+        ]
     }
 
     /// `v = fma(1 − ρ, g², ρ × v)`, `u = (lr × g) ÷ √(v + ε)`, then `w −= u`, or with momentum
@@ -209,6 +227,11 @@ impl Sgd {
             momentum: momentum as f32,
             nesterov,
         }
+    }
+
+    /// Learning rate and momentum, and whether it is Nesterov's.
+    pub(super) fn constants(&self) -> ([f32; 2], bool) {
+        ([self.learning_rate, self.momentum], self.nesterov)
     }
 
     /// `gl = g × lr`; plain `w −= gl`; momentum `M = (μ × M) − gl`, `w += M`; Nesterov

@@ -1,6 +1,6 @@
 //! Why a run failed, and with which exit code.
 
-use crate::kernels::{Level, environment};
+use crate::kernels::{Level, cuda, environment};
 use crate::{artifacts, dataset, engine, model, train};
 
 /// Why a run failed.
@@ -34,9 +34,14 @@ pub enum Error {
     /// The SIMD level is not on this machine.
     #[error("this machine has no {}\nhint: `--simd auto` takes the widest that it has, {}", .0.word(), Level::detect().word())]
     Level(Level),
-    /// There is no CUDA engine.
-    #[error("this version of goldrun has no CUDA engine\nhint: `--device cpu` gives the same bits")]
-    NoCuda,
+    /// The CUDA device that was asked for cannot be used.
+    #[error(transparent)]
+    Cuda(#[from] cuda::Error),
+    /// The candle engine is not on CUDA.
+    #[error(
+        "the candle engine computes on the CPU only\nhint: leave `--device cuda` or `--engine candle` out"
+    )]
+    CandleOnCuda,
     /// The floating-point environment is another one.
     #[error(transparent)]
     Environment(#[from] environment::Changed),
@@ -55,6 +60,7 @@ impl Error {
             Self::Interrupted => 130,
             Self::Artifact(_) | Self::Dataset(_) | Self::Weights { .. } => 3,
             Self::Training(error) if matches!(**error, train::Error::Boundary { .. }) => 2,
+            Self::CandleOnCuda => 2,
             _ => 4,
         }
     }

@@ -1,5 +1,6 @@
 //! The whole run, top to bottom: recipe, artifacts, pictures, network, training, record.
 
+mod device;
 mod error;
 mod facts;
 mod folder;
@@ -14,6 +15,7 @@ use std::path::PathBuf;
 
 use tracing::trace_span;
 
+use self::device::Chosen;
 use self::inputs::Inputs;
 use self::provenance::Clock;
 use crate::artifacts::cache::Cache;
@@ -21,6 +23,7 @@ use crate::dataset;
 use crate::engine::Engine;
 use crate::engine::candle::CandleEngine;
 use crate::engine::cpu::CpuEngine;
+use crate::engine::cuda::CudaEngine;
 use crate::kernels::{Level, environment};
 use crate::model::{Network, Parameters};
 use crate::record::{Observer, Record};
@@ -52,9 +55,6 @@ pub struct UnpinnedArtifact {
 /// that did not end.
 pub fn run(request: &Request, observer: &Observer<'_>) -> Result<Outcome, Error> {
     let _span = trace_span!("run", recipe = request.recipe.name).entered();
-    if request.device == Device::Cuda {
-        return Err(Error::NoCuda);
-    }
     let level = request.level.unwrap_or_else(Level::detect);
     if !level.is_available() {
         return Err(Error::Level(level));
@@ -73,6 +73,7 @@ pub fn run(request: &Request, observer: &Observer<'_>) -> Result<Outcome, Error>
 fn run_here(request: &Request, level: Level, observer: &Observer<'_>) -> Result<Outcome, Error> {
     let recipe = &request.recipe;
     let mut clock = Clock::start();
+    let device = trace_span!("device").in_scope(|| device::choose(request, observer))?;
     let stage = trace_span!("artifacts").entered();
     let cache = Cache::open(request.artifacts.cache.clone(), request.artifacts.fresh)?;
     let inputs = Inputs::obtain(request, observer)?;
@@ -91,15 +92,28 @@ fn run_here(request: &Request, level: Level, observer: &Observer<'_>) -> Result<
     let parameters = Parameters::with_new_head(&network, backbone, recipe.seed);
     let mut record = Record::default();
     facts::state(&mut record, recipe, &inputs, &data, &network, &parameters)?;
-    let mut engine: Box<dyn Engine> = match request.engine {
-        EngineKind::Native => Box::new(CpuEngine::new(
+    let device_name = device
+        .as_ref()
+        .map(|chosen| chosen.device.description().name.clone());
+    let on_device = match device {
+        Some(Chosen { device, kernels }) => {
+            let parameters = parameters.clone();
+            let engine = CudaEngine::new(device, kernels, &network, parameters, recipe, &data);
+            device::or_cpu(request, engine, observer)?
+        }
+        None => None,
+    };
+    let device = device_name.filter(|_| on_device.is_some());
+    let mut engine: Box<dyn Engine> = match (on_device, request.engine) {
+        (Some(engine), _) => Box::new(engine),
+        (None, EngineKind::Native) => Box::new(CpuEngine::new(
             level,
             &network,
             parameters,
             recipe.input.batch_size as usize,
             cache.clone(),
         )),
-        EngineKind::Candle => Box::new(CandleEngine::new(&network, parameters)?),
+        (None, EngineKind::Candle) => Box::new(CandleEngine::new(&network, parameters)?),
     };
     drop(stage);
     clock.lap("model");
@@ -117,7 +131,9 @@ fn run_here(request: &Request, level: Level, observer: &Observer<'_>) -> Result<
 
     let _stage = trace_span!("record").entered();
     record.made.extend(clock.made());
-    record.made.extend(provenance::of(request, level, &inputs));
+    record
+        .made
+        .extend(provenance::of(request, level, device.as_deref(), &inputs));
     folder::write_record(&folder, &record)?;
     Ok(Outcome {
         record,

@@ -36,7 +36,12 @@ impl Clock {
 }
 
 /// Where, with what and how the record was made.
-pub(super) fn of(request: &Request, level: Level, inputs: &Inputs<'_>) -> Vec<(String, MadeValue)> {
+pub(super) fn of(
+    request: &Request,
+    level: Level,
+    device: Option<&str>,
+    inputs: &Inputs<'_>,
+) -> Vec<(String, MadeValue)> {
     let text = |key: &str, value: &str| (key.to_owned(), MadeValue::Text(value.to_owned()));
     let flag = |key: &str, value: bool| (key.to_owned(), MadeValue::Flag(value));
     let mut made = vec![
@@ -58,6 +63,7 @@ pub(super) fn of(request: &Request, level: Level, inputs: &Inputs<'_>) -> Vec<(S
     if let Some(cpu) = proc_line("/proc/cpuinfo", "model name") {
         made.push(text("cpu", &cpu));
     }
+    made.push(text("device", device.unwrap_or("cpu")));
     for input in inputs.each() {
         if let Some(sha256) = &input.obtained.sha256 {
             made.push(text(&format!("sha256_{}", input.role), sha256));

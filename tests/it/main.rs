@@ -10,6 +10,7 @@
 mod allocations;
 mod artifacts;
 mod cli;
+mod cuda;
 mod dataset;
 mod decode;
 mod docs;
@@ -24,6 +25,7 @@ mod layering;
 mod memory;
 mod performance;
 mod planted;
+mod ptx;
 mod quickstart;
 mod randomness;
 mod recipes;

@@ -66,14 +66,29 @@ pub fn artifact(test: &str, file: &str) -> Option<PathBuf> {
     if path.is_file() {
         return Some(path);
     }
-    let required = std::env::var("GOLDRUN_REQUIRE").unwrap_or_default();
+    let required = is_required("artifacts");
     assert!(
-        !required.split(',').any(|word| word.trim() == "artifacts"),
+        !required,
         "{test}: no {file} in {}, and GOLDRUN_REQUIRE says that artifacts must be there",
         folder.display()
     );
     skipped(test, &format!("no {file}"));
     None
+}
+
+/// True if `GOLDRUN_REQUIRE` has this word: what is not there is then a failure and no skip.
+pub fn is_required(word: &str) -> bool {
+    let required = std::env::var("GOLDRUN_REQUIRE").unwrap_or_default();
+    required.split(',').any(|required| required.trim() == word)
+}
+
+/// Says that a test is skipped, and why; fails where `GOLDRUN_REQUIRE` has the word.
+pub fn skip_unless_required(test: &str, word: &str, why: &str) {
+    assert!(
+        !is_required(word),
+        "{test}: {why}, and GOLDRUN_REQUIRE says that {word} must be there"
+    );
+    skipped(test, why);
 }
 
 #[test]
@@ -173,6 +188,8 @@ impl Project {
             .current_dir(self.folder.path())
             .env("GOLDRUN_CACHE", self.path("cache"))
             .env_remove("GOLDRUN_ARTIFACTS")
+            // Also where there is a CUDA device: what the CPU does is under test.
+            .env("GOLDRUN_DEVICE", "cpu")
             .env_remove("RUST_LOG")
             .env("COLUMNS", "120")
             .stdin(Stdio::null());

@@ -4,7 +4,6 @@
 //! change; the trained tail runs a batch at a time. Threads divide images, rows and channels, never a sum
 //! (docs/arithmetic.md), so their number cannot change a bit. Runs in the current rayon pool.
 
-mod border;
 mod chain;
 mod features;
 mod head;

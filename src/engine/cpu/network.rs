@@ -3,11 +3,11 @@
 use rayon::prelude::*;
 use tracing::trace_span;
 
-use super::border::Border;
 use super::head::{Examples, Head, HeadPass, Outputs};
 use super::layer::Layer;
 use super::stretch::{Stretch, backbone_outputs};
 use super::tail::{Part, Tail};
+use crate::engine::border::Border;
 use crate::engine::update::Update;
 use crate::kernels::{Buffer, Level, Sum, buffer, zeros};
 use crate::model::operation::OPERATION_TENSORS;

@@ -3,9 +3,9 @@
 use std::ops::Range;
 use std::sync::{Mutex, PoisonError};
 
-use super::border::Border;
 use super::chain::{BAND_BYTES, Bands, Chain, Input};
 use super::layer::Layer;
+use crate::engine::border::Border;
 use crate::kernels::{Buffer, Level, pool, zeros};
 use crate::model::Operation;
 

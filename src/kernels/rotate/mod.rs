@@ -57,7 +57,7 @@ pub fn rotate(
 }
 
 /// The transform from output to input coordinates: m0 … m5.
-fn matrix([height, width]: [usize; 2], [sin, cos]: [f32; 2]) -> [f32; 6] {
+pub(super) fn matrix([height, width]: [usize; 2], [sin, cos]: [f32; 2]) -> [f32; 6] {
     let cx = 0.5 * (width as f32 - 1.0);
     let cy = 0.5 * (height as f32 - 1.0);
     [

@@ -1,17 +1,44 @@
 //! What a machine has and has not, and what is said where it is in the way.
 
+use goldrun::kernels::cuda;
+
 use crate::support::{Project, Ran};
 
 #[test]
-fn what_a_machine_or_this_version_does_not_have_exits_4() {
+fn a_device_that_a_machine_does_not_have_exits_4() {
     let project = Project::pinned();
-    for command in ["run", "check"] {
-        let ran = project
-            .goldrun(&[command, "small", "--device", "cuda"])
-            .exits(4);
-        let ran = ran.warns("device `cuda` is not there").warns("\nhint: ");
+    for command in [&["run", "small"][..], &["check", "small"], &["doctor"]] {
+        let arguments = [command, &["--device", "cuda"]].concat();
+        let ran = project.goldrun(&arguments).exits(4);
+        let ran = ran
+            .warns("no CUDA driver on this machine")
+            .warns("\nhint: install NVIDIA's driver, 520 or later");
         assert_eq!(ran.stdout, "");
     }
+}
+
+#[test]
+fn without_a_device_the_cpu_computes_and_says_why() {
+    if cuda::device::driver().is_ok() {
+        return;
+    }
+    let project = Project::pinned();
+    let ran = project
+        .goldrun(&["run", "small", "--device", "auto"])
+        .exits(0);
+    ran.warns("note: computing on the CPU: no CUDA driver on this machine");
+    let ran = project
+        .goldrun(&["run", "small", "--device", "cpu"])
+        .exits(0);
+    assert!(!ran.stderr.contains("CUDA"), "{ran:#?}");
+}
+
+#[test]
+fn the_candle_engine_is_not_on_cuda() {
+    Project::pinned()
+        .goldrun(&["run", "small", "--device", "cuda", "--engine", "candle"])
+        .exits(2)
+        .warns("the candle engine computes on the CPU only");
 }
 
 #[test]

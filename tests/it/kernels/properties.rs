@@ -1,7 +1,10 @@
 //! Every kernel at every level has the bits of its definition, on odd shapes and short last slices.
 
+use std::fmt::Debug;
 use std::ops::Range;
 
+use goldrun::kernels::cuda::pointwise::{Pointwise, Tile};
+use goldrun::kernels::cuda::update::Rule;
 use goldrun::kernels::optimizer::{Adam, RmsProp, Sgd};
 use goldrun::kernels::pointwise::{Epilogue, PackedWeights};
 use goldrun::kernels::{
@@ -11,27 +14,56 @@ use proptest::prelude::*;
 
 use super::Mode::{Activation, Signed};
 use super::definition::{self, Geometry};
+use super::gpu::{Gpu, gpus, levels};
+use super::on_cuda::{self, Host, Norm, OnDevice};
 use super::{bits, data};
 
 /// Asserts that `kernel` gives the bits of `expected` at every level.
 fn check(expected: &[f32], kernel: impl Fn(Level) -> Vec<f32>) {
-    for level in Level::available() {
-        let found = kernel(level);
-        assert_eq!(found.len(), expected.len(), "{level:?}");
-        let different = bits(expected)
-            .into_iter()
-            .zip(bits(&found))
-            .position(|(expected, found)| expected != found);
-        if let Some(at) = different {
-            panic!(
-                "{level:?}: element {at} of {} is {:e}, expected {:e}",
-                expected.len(),
-                found[at],
-                expected[at]
-            );
+    for level in levels() {
+        assert_same(expected, &kernel(level), level);
+    }
+}
+
+/// Asserts that `kernel` gives the bits of `expected` on the device, with blocks of each size.
+fn check_on_cuda(expected: &[f32], kernel: impl Fn(&Gpu) -> Vec<f32>) {
+    for gpu in gpus() {
+        assert_same(expected, &kernel(gpu), gpu.threads);
+    }
+}
+
+/// As [`check_on_cuda`], with each tile that fits.
+fn check_tiles<I: Iterator<Item = Tile>>(
+    expected: &[f32],
+    tiles: fn(&'static Pointwise) -> I,
+    (k, n): (usize, usize),
+    kernel: impl Fn(&Gpu, Tile) -> Vec<f32>,
+) {
+    for gpu in gpus().iter().take(1) {
+        for tile in tiles(&gpu.kernels.pointwise).filter(|tile| tile.fits(k, n)) {
+            assert_same(expected, &kernel(gpu, tile), tile.name());
         }
     }
 }
+
+fn assert_same(expected: &[f32], found: &[f32], by: impl Debug) {
+    assert_eq!(found.len(), expected.len(), "{by:?}");
+    let different = bits(expected)
+        .into_iter()
+        .zip(bits(found))
+        .position(|(expected, found)| expected != found);
+    if let Some(at) = different {
+        panic!(
+            "{by:?}: element {at} of {} is {:e}, expected {:e}",
+            expected.len(),
+            found[at],
+            expected[at]
+        );
+    }
+}
+
+/// How many cases of each property to try.
+pub(crate) const CASES: &str = "GOLDRUN_CASES";
 
 /// Channels as networks have them, and such as leave every kind of remainder.
 fn channels() -> impl Strategy<Value = usize> {
@@ -54,6 +86,12 @@ fn geometry() -> impl Strategy<Value = Geometry> {
     })
 }
 
+/// Cases of each property: fewer where a device is emulated.
+pub(super) fn cases() -> u32 {
+    let asked = std::env::var(CASES).ok();
+    asked.and_then(|cases| cases.parse().ok()).unwrap_or(64)
+}
+
 fn packed(level: Level, w: &[f32], k: usize) -> PackedWeights {
     let mut packed = PackedWeights::new(level, k, w.len() / k);
     packed.pack(w);
@@ -61,7 +99,7 @@ fn packed(level: Level, w: &[f32], k: usize) -> PackedWeights {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(64))]
+    #![proptest_config(ProptestConfig::with_cases(cases()))]
 
     #[test]
     fn pointwise_forward(rows in 1_usize..41, k in 1_usize..70, n in channels(), width in 1_usize..70, epilogue in 0..8, seed in 0_u64..1000) {
@@ -128,6 +166,18 @@ fn pointwise_case(rows: usize, k: usize, n: usize, width: usize, epilogue: i32, 
         pointwise::forward(level, &x, &weights, Some(&start), epilogue, &mut y);
         y
     });
+    let host = Host {
+        x: &x,
+        w: &w,
+        bias: Some(&start),
+        addend: epilogue.addend,
+        mask: epilogue.mask,
+        relu6: epilogue.relu6,
+        k,
+    };
+    check_tiles(&expected, Pointwise::tiles, (k, n), |gpu, tile| {
+        on_cuda::product(gpu, tile, &host)
+    });
     // The same from tiles of x, some rows and some columns at a time.
     let x_tiled = tiled(&x, k, width);
     let (middle, cut) = (rows / 2, n / VECTOR / 2 * VECTOR);
@@ -166,7 +216,20 @@ fn pointwise_case(rows: usize, k: usize, n: usize, width: usize, epilogue: i32, 
         y
     });
     // The way back: the transpose, from +0.
-    let expected = definition::product(&addend, &definition::transposed(&w, n), &vec![0.0; k], n);
+    let transposed = definition::transposed(&w, n);
+    let expected = definition::product(&addend, &transposed, &vec![0.0; k], n);
+    let host = Host {
+        x: &addend,
+        w: &transposed,
+        bias: None,
+        addend: None,
+        mask: None,
+        relu6: false,
+        k: n,
+    };
+    check_tiles(&expected, Pointwise::tiles, (n, k), |gpu, tile| {
+        on_cuda::product(gpu, tile, &host)
+    });
     check(&expected, |level| {
         let mut dx = vec![f32::NAN; rows * k];
         let mut weights = PackedWeights::new(level, n, k);
@@ -206,6 +269,12 @@ fn weights_case(rows: usize, k: usize, n: usize, slice: usize, [cut_k, cut_n]: [
         (&x[first * k..], &dz[first * n..], Sum::Continued),
     ];
     let expected = definition::product_weights(&x, &dz, k, n, slice);
+    check_tiles(&expected, Pointwise::slices_tiles, (k, n), |gpu, tile| {
+        on_cuda::product_weights(gpu, tile, (&x, &dz), (k, n), slice)
+    });
+    check_on_cuda(&definition::column_sums(&dz, n, slice), |gpu| {
+        on_cuda::column_sums(gpu, &dz, n, slice)
+    });
     check(&expected, |level| {
         let mut matrix = vec![f32::NAN; k * n];
         for (x, dz, sum) in parts {
@@ -249,6 +318,15 @@ fn depthwise_case(geometry: Geometry, c: usize, images: usize, slice: usize, cut
             depthwise::forward(level, &shape, image, &w, &bias, has_relu6, &mut y);
             y
         });
+        if c.is_multiple_of(4) {
+            let images = x.chunks_exact(shape.input_len());
+            let expected: Vec<f32> = images
+                .flat_map(|image| definition::depthwise(geometry, image, &w, &bias, has_relu6))
+                .collect();
+            check_on_cuda(&expected, |gpu| {
+                on_cuda::depthwise(gpu, &shape, (&x, &w, &bias), has_relu6)
+            });
+        }
     }
     let expected = definition::depthwise_input(geometry, gradient, &w, image);
     check(&expected, |level| {
@@ -256,7 +334,23 @@ fn depthwise_case(geometry: Geometry, c: usize, images: usize, slice: usize, cut
         depthwise::input_gradient(level, &shape, gradient, &w, Some(image), &mut dx);
         dx
     });
+    if c.is_multiple_of(4) {
+        check_on_cuda(&expected, |gpu| {
+            on_cuda::depthwise_input(gpu, &shape, (gradient, &w), None, Some(image))
+        });
+        let plain = vec![1.0; image.len()];
+        let sum = definition::depthwise_input(geometry, gradient, &w, &plain);
+        let sum: Vec<f32> = sum.iter().zip(image).map(|(dx, x)| dx + x).collect();
+        check_on_cuda(&sum, |gpu| {
+            on_cuda::depthwise_input(gpu, &shape, (gradient, &w), Some(image), None)
+        });
+    }
     let expected = definition::depthwise_weights(geometry, c, &x, &dz, slice);
+    if c.is_multiple_of(4) {
+        check_on_cuda(&expected, |gpu| {
+            on_cuda::depthwise_weights(gpu, &shape, (&x, &dz), slice)
+        });
+    }
     check(&expected, |level| {
         let mut whole = vec![f32::NAN; 10 * c];
         let first = halfway(images, slice);
@@ -299,7 +393,22 @@ fn first_convolution_case(height: usize, width: usize, n: usize, images: usize, 
             y
         },
     );
+    let is_on_cuda = n.is_multiple_of(8) && height % 2 == width % 2;
+    if is_on_cuda {
+        let pictures = x.chunks_exact(shape.input_len());
+        let expected: Vec<f32> = pictures
+            .flat_map(|picture| definition::first_convolution(geometry, picture, &w, &bias))
+            .collect();
+        check_on_cuda(&expected, |gpu| {
+            on_cuda::first_convolution(gpu, &shape, (&x, &w, &bias))
+        });
+    }
     let expected = definition::first_convolution_weights(geometry, n, &x, &dz, slice);
+    if is_on_cuda {
+        check_on_cuda(&expected, |gpu| {
+            on_cuda::first_convolution_weights(gpu, &shape, (&x, &dz), slice)
+        });
+    }
     check(&expected, |level| {
         let mut dw = vec![f32::NAN; 27 * n];
         let out = Block::whole(&mut dw, n);
@@ -324,6 +433,22 @@ fn folding_case(k: usize, c: usize, piece: usize) {
             [folded, bias].concat()
         },
     );
+    let norm = Norm {
+        w: &w,
+        gamma: &gamma,
+        beta: &beta,
+        mean: &mean,
+        inverse: &inverse,
+        piece,
+    };
+    check_on_cuda(
+        &definition::fold(&w, &gamma, &beta, &mean, &inverse),
+        |gpu| {
+            let mut layer = OnDevice::new(gpu, &norm);
+            layer.step(Rule::NONE, 0.0, None);
+            layer.folded()
+        },
+    );
     let gradient = data(k * c, 6, Signed);
     let expected = definition::fold_gradients(&gradient, &w, &db, &mean, &inverse, &gamma, piece);
     check(&expected, |level| {
@@ -334,6 +459,31 @@ fn folding_case(k: usize, c: usize, piece: usize) {
         let to = &mut dgamma;
         batch_norm::gamma_gradient(level, &gradient, &w, &db, &mean, &inverse, piece, to);
         [dw, dgamma].concat()
+    });
+    // A step of plain gradient descent on all of it.
+    let rate = 0.5;
+    let step = |values: &[f32], gradients: &[f32]| -> Vec<f32> {
+        let steps = values.iter().zip(gradients);
+        steps
+            .map(|(&w, &g)| definition::sgd([w, 0.0], g, rate, 0.0, false)[0])
+            .collect()
+    };
+    let new_w = step(&w, &expected[..k * c]);
+    let new_gamma = step(&gamma, &expected[k * c..]);
+    let new_beta = step(&beta, &db);
+    let folded = definition::fold(&new_w, &new_gamma, &new_beta, &mean, &inverse);
+    let transposed = definition::transposed(&folded[..k * c], c);
+    let expected = [new_w, new_gamma, new_beta, folded, transposed].concat();
+    check_on_cuda(&expected, |gpu| {
+        let mut layer = OnDevice::new(gpu, &norm);
+        layer.step(Rule::NONE, 0.0, None);
+        let sgd = Sgd::new(f64::from(rate), 0.0, false);
+        layer.step(Rule::from(&sgd), 0.0, Some([&gradient, &db]));
+        let parts = [layer.layer.kernel, layer.gamma(), layer.layer.beta];
+        let mut found: Vec<f32> = parts.into_iter().flat_map(|part| layer.get(part)).collect();
+        found.extend(layer.folded());
+        found.extend(layer.get(layer.layer.transposed.unwrap()));
+        found
     });
 }
 
@@ -363,6 +513,17 @@ fn optimizer_case(n: usize, momentum: f64, nesterov: bool) {
         }
         [w, m, v].concat()
     });
+    check_on_cuda(&interleaved(&expected), |gpu| {
+        let mut adam = Adam::new(RATE, 0.9, 0.999, 1e-7);
+        let rule = Rule::from(&adam);
+        let rate = |_| {
+            adam.next_step();
+            adam.alpha()
+        };
+        let rates: Vec<f32> = (0..STEPS).map(rate).collect();
+        let [w, m, v] = trained(gpu, rule, &rates, &start, &gradients);
+        [w, m, v].concat()
+    });
 
     let mut expected: Vec<[f32; 3]> = start.iter().map(|&w| [w, 0.0, 0.0]).collect();
     for g in &gradients {
@@ -376,6 +537,12 @@ fn optimizer_case(n: usize, momentum: f64, nesterov: bool) {
         for g in &gradients {
             rmsprop.update(level, &mut w, g, &mut v, &mut m);
         }
+        [w, v, m].concat()
+    });
+    let no_rates = [0.0; STEPS as usize];
+    check_on_cuda(&interleaved(&expected), |gpu| {
+        let rule = Rule::from(&RmsProp::new(RATE, 0.9, momentum, 1e-7));
+        let [w, m, v] = trained(gpu, rule, &no_rates, &start, &gradients);
         [w, v, m].concat()
     });
 
@@ -393,6 +560,30 @@ fn optimizer_case(n: usize, momentum: f64, nesterov: bool) {
         }
         [w, m].concat()
     });
+    check_on_cuda(&interleaved(&expected), |gpu| {
+        let rule = Rule::from(&Sgd::new(RATE, momentum, nesterov));
+        let [w, m, _] = trained(gpu, rule, &no_rates, &start, &gradients);
+        [w, m].concat()
+    });
+}
+
+/// Values after steps with these gradients on the device, with their first and second moments.
+fn trained(
+    gpu: &Gpu,
+    rule: Rule,
+    rates: &[f32],
+    start: &[f32],
+    gradients: &[Vec<f32>],
+) -> [Vec<f32>; 3] {
+    let n = start.len();
+    let mut layer = OnDevice::dense(gpu, start, &[0.0]);
+    for (&rate, gradient) in rates.iter().zip(gradients) {
+        layer.step(rule, rate, Some([gradient, &[0.0]]));
+    }
+    let states = layer.states();
+    let w = layer.get(layer.layer.kernel);
+    // After those of the kernel comes that of the bias.
+    [w, states[..n].to_vec(), states[n + 1..][..n].to_vec()]
 }
 
 /// All first members, then all second ones, …
@@ -410,6 +601,9 @@ fn pool_case(pixels: usize, c: usize) {
         pool::forward(level, &x, pixels, &mut out);
         out
     });
+    check_on_cuda(&definition::pool(&x, c), |gpu| {
+        on_cuda::pool(gpu, &x, pixels, c)
+    });
     for mask in [None, Some(x.as_slice())] {
         let expected: Vec<f32> = (0..pixels * c)
             .map(|at| {
@@ -421,6 +615,9 @@ fn pool_case(pixels: usize, c: usize) {
             let mut out = vec![f32::NAN; pixels * c];
             pool::backward(level, &g, pixels, mask, &mut out);
             out
+        });
+        check_on_cuda(&expected, |gpu| {
+            on_cuda::pool_gradient(gpu, &g, mask, pixels, c)
         });
     }
     let keep: Vec<bool> = (0..c).map(|at| at % 3 != 0).collect();

@@ -1,23 +1,19 @@
 //! The vectors of docs/arithmetic.md, read from there: fixed data through a kernel, the hash of the result's bits.
 
+use goldrun::kernels::cuda::Device;
+use goldrun::kernels::cuda::update::Rule;
+use goldrun::kernels::cuda::vectors::VECTORS;
 use goldrun::kernels::optimizer::{Adam, RmsProp, Sgd};
 use goldrun::kernels::pointwise::{Epilogue, PackedWeights};
+use goldrun::kernels::vectors::hash;
 use goldrun::kernels::{
     Block, Level, Sum, batch_norm, depthwise, elementary, loss, pointwise, pool,
 };
 
 use super::Mode::{Activation, Signed};
+use super::gpu::{Gpu, gpus, levels};
+use super::on_cuda::{self, Host, OnDevice};
 use super::{bits, data, splitmix};
-
-/// FNV-1a over the bits.
-fn hash(parts: &[&[f32]]) -> u64 {
-    parts
-        .iter()
-        .flat_map(|part| part.iter())
-        .fold(0xCBF2_9CE4_8422_2325, |hash, value| {
-            (hash ^ u64::from(value.to_bits())).wrapping_mul(0x0100_0000_01B3)
-        })
-}
 
 /// The hash that docs/arithmetic.md gives for a test.
 fn documented(test: &str) -> u64 {
@@ -53,10 +49,29 @@ fn packed(level: Level, k: usize, n: usize, w: &[f32]) -> PackedWeights {
 }
 
 #[test]
+fn the_vectors_of_doctor_are_those_of_the_page() {
+    for (test, expected) in VECTORS {
+        assert_eq!(expected, documented(test), "{test}");
+    }
+}
+
+#[test]
+fn doctor_finds_all_vectors_equal() {
+    let Ok(device) = Device::open() else {
+        return;
+    };
+    let findings = goldrun::kernels::cuda::vectors::check(&device).unwrap();
+    assert!(findings.len() > VECTORS.len());
+    for finding in findings {
+        assert!(finding.is_equal, "{}", finding.name);
+    }
+}
+
+#[test]
 fn vectors_of_pointwise() {
     let (rows, k, n) = (50, 576, 40);
     let (w, b) = (data(k * n, 2, Signed), data(n, 3, Signed));
-    for level in Level::available() {
+    for level in levels() {
         let mut y = vec![0.0; rows * n];
         let weights = packed(level, k, n, &w);
         let relu6 = Epilogue {
@@ -76,6 +91,24 @@ fn vectors_of_pointwise() {
         pointwise::forward(level, &x, &weights, Some(&b), Epilogue::default(), &mut y);
         assert_eq!(hash(&[&y]), documented("pointwise, linear"), "{level:?}");
     }
+    for (gpu, tile) in gpus().iter().flat_map(Gpu::each_tile) {
+        for (test, x, relu6) in [
+            ("pointwise, ReLU6", data(rows * k, 1, Activation), true),
+            ("pointwise, linear", data(rows * k, 4, Signed), false),
+        ] {
+            let host = Host {
+                x: &x,
+                w: &w,
+                bias: Some(&b),
+                addend: None,
+                mask: None,
+                relu6,
+                k,
+            };
+            let y = on_cuda::product(gpu, tile, &host);
+            assert_eq!(hash(&[&y]), documented(test), "{}", tile.name());
+        }
+    }
 }
 
 #[test]
@@ -88,7 +121,7 @@ fn vectors_of_depthwise() {
             .map(|what| documented(&format!("depthwise, stride {stride}: {what}")));
         let shape = depthwise::Shape::keras(side, side, c, stride);
         let x = data(images * shape.input_len(), 5, Activation);
-        for level in Level::available() {
+        for level in levels() {
             let mut y = vec![0.0; images * shape.output_len()];
             for (x, y) in x
                 .chunks_exact(shape.input_len())
@@ -117,6 +150,18 @@ fn vectors_of_depthwise() {
                 "{level:?} {stride}"
             );
         }
+        for gpu in gpus() {
+            let y = on_cuda::depthwise(gpu, &shape, (&x, &w, &b), true);
+            let mut dz = data(y.len(), 8, Signed);
+            for (dz, &y) in dz.iter_mut().zip(&y) {
+                *dz = if y > 0.0 && y < 6.0 { *dz } else { 0.0 };
+            }
+            let dx = on_cuda::depthwise_input(gpu, &shape, (&dz, &w), None, None);
+            let slice = 128_usize.div_ceil(shape.out_height * shape.out_width);
+            let gradient = on_cuda::depthwise_weights(gpu, &shape, (&x, &dz), slice);
+            let found = [hash(&[&y]), hash(&[&dx]), hash(&[&gradient])];
+            assert_eq!(found, hashes, "{:?} {stride}", gpu.threads);
+        }
     }
 }
 
@@ -125,7 +170,7 @@ fn vectors_of_weight_and_gamma_gradients() {
     let (images, pixels, k, n) = (17, 25, 200, 40);
     let x = data(images * pixels * k, 9, Activation);
     let dz = data(images * pixels * n, 10, Signed);
-    for level in Level::available() {
+    for level in levels() {
         let mut folded = vec![0.0; k * n];
         let out = Block::whole(&mut folded, n);
         pointwise::weight_gradient(level, &x, &dz, 6 * pixels, Sum::New, out);
@@ -141,12 +186,21 @@ fn vectors_of_weight_and_gamma_gradients() {
         batch_norm::gamma_gradient(level, &folded, &w, &db, &mean, &inverse, 64, to);
         assert_eq!(hash(&[&dw, &dgamma]), documented("dW, dgamma"), "{level:?}");
     }
+    for (gpu, tile) in gpus().iter().flat_map(Gpu::each_slices_tile) {
+        let found = on_cuda::product_weights(gpu, tile, (&x, &dz), (k, n), 6 * pixels);
+        assert_eq!(
+            hash(&[&found]),
+            documented("pointwise dW'"),
+            "{}",
+            tile.name()
+        );
+    }
 }
 
 #[test]
 fn vectors_of_optimizers() {
     let n = 10_007;
-    for level in Level::available() {
+    for level in levels() {
         let start = || (data(n, 20, Signed), vec![0.0; n], vec![0.0; n]);
         let gradients = || (1..=5).map(|t| data(n, 30 + t, Signed));
         let (mut w, mut m, mut v) = start();
@@ -177,6 +231,29 @@ fn vectors_of_optimizers() {
             "sgd {level:?}"
         );
     }
+    for gpu in gpus() {
+        let mut adam = Adam::new(1e-4, 0.9, 0.999, 1e-7);
+        let rmsprop = RmsProp::new(1e-5, 0.9, 0.0, 1e-7);
+        let sgd = Sgd::new(1e-2, 0.9, false);
+        for (test, rule, is_adam) in [
+            ("Adam", Rule::from(&adam), true),
+            ("RMSprop", Rule::from(&rmsprop), false),
+            ("SGD, momentum 0.9", Rule::from(&sgd), false),
+        ] {
+            let mut layer = OnDevice::dense(gpu, &data(n, 20, Signed), &[0.0]);
+            for t in 1..=5 {
+                if is_adam {
+                    adam.next_step();
+                }
+                layer.step(rule, adam.alpha(), Some([&data(n, 30 + t, Signed), &[0.0]]));
+            }
+            let w = layer.get(layer.layer.kernel);
+            // After those of the kernel comes that of the bias.
+            let states = layer.states();
+            let (m, v) = (&states[..n], &states[n + 1..][..n]);
+            assert_eq!(hash(&[&w, m, v]), documented(test), "{test}");
+        }
+    }
 }
 
 #[test]
@@ -187,6 +264,10 @@ fn vectors_of_losses() {
     let (mut losses, mut dx) = (vec![0.0; n], vec![0.0; n]);
     loss::binary(&x, &labels, 32, &mut losses, &mut dx);
     assert_eq!(hash(&[&losses, &dx]), documented("binary loss, dx"));
+    for gpu in gpus() {
+        let [losses, dx] = on_cuda::loss(gpu, &x, &labels, 32);
+        assert_eq!(hash(&[&losses, &dx]), documented("binary loss, dx"));
+    }
 
     let (rows, k) = (500, 7);
     let x: Vec<f32> = data(rows * k, 50, Signed)
@@ -198,12 +279,17 @@ fn vectors_of_losses() {
         .collect();
     let (mut losses, mut dx) = (vec![0.0; rows], vec![0.0; rows * k]);
     loss::softmax(&x, k, &labels, 32, &mut losses, &mut dx);
-    let by_row: Vec<f32> = losses
-        .iter()
-        .zip(dx.chunks_exact(k))
-        .flat_map(|(loss, d)| std::iter::once(*loss).chain(d.iter().copied()))
-        .collect();
-    assert_eq!(hash(&[&by_row]), documented("softmax: loss, d by row"));
+    let by_row = |losses: &[f32], dx: &[f32]| -> Vec<f32> {
+        let rows = losses.iter().zip(dx.chunks_exact(k));
+        rows.flat_map(|(loss, d)| std::iter::once(*loss).chain(d.iter().copied()))
+            .collect()
+    };
+    let expected = documented("softmax: loss, d by row");
+    assert_eq!(hash(&[&by_row(&losses, &dx)]), expected);
+    for gpu in gpus() {
+        let [losses, dx] = on_cuda::loss(gpu, &x, &labels, 32);
+        assert_eq!(hash(&[&by_row(&losses, &dx)]), expected);
+    }
 }
 
 #[test]
@@ -236,7 +322,7 @@ fn points_of_elementary_functions() {
 
 #[test]
 fn points_of_optimizers() {
-    for level in Level::available() {
+    for level in levels() {
         let (mut w, mut m, mut v) = ([0.5], [0.0], [0.0]);
         let mut adam = Adam::new(1e-4, 0.9, 0.999, 1e-7);
         adam.next_step();
@@ -252,12 +338,16 @@ fn points_of_optimizers() {
 fn vectors_of_pool_and_elementary_functions() {
     let (images, pixels, c) = (9, 25, 40);
     let x = data(images * pixels * c, 60, Activation);
-    for level in Level::available() {
+    for level in levels() {
         let mut y = vec![0.0; images * c];
         for (x, y) in x.chunks_exact(pixels * c).zip(y.chunks_exact_mut(c)) {
             pool::forward(level, x, pixels, y);
         }
         assert_eq!(hash(&[&y]), documented("pool"), "{level:?}");
+    }
+    for gpu in gpus() {
+        let y = on_cuda::pool(gpu, &x, pixels, c);
+        assert_eq!(hash(&[&y]), documented("pool"), "{:?}", gpu.threads);
     }
     let sampled = |from: u64, to: u64, f: fn(f32) -> f32| -> Vec<f32> {
         (from..to)
@@ -276,7 +366,7 @@ fn vectors_of_pool_and_elementary_functions() {
 #[test]
 fn signs_of_zero() {
     let negative_zero = |values: &[f32]| values.iter().all(|v| v.to_bits() == 0x8000_0000);
-    for level in Level::available() {
+    for level in levels() {
         let (rows, k, n) = (37, 20, 12);
         let weights = packed(level, k, n, &vec![1.0; k * n]);
         let mut y = vec![1.0; rows * n];
@@ -314,6 +404,38 @@ fn signs_of_zero() {
                 negative_zero(&gradient[..72]),
                 "depthwise weights {level:?} {stride}"
             );
+        }
+    }
+    for gpu in gpus() {
+        let (rows, k, n) = (37, 20, 12);
+        let host = Host {
+            x: &vec![-0.0; rows * k],
+            w: &vec![1.0; k * n],
+            bias: Some(&vec![-0.0; n]),
+            addend: None,
+            mask: None,
+            relu6: false,
+            k,
+        };
+        for tile in gpu.kernels.pointwise.tiles() {
+            let y = on_cuda::product(gpu, tile, &host);
+            assert!(negative_zero(&y), "{}", tile.name());
+        }
+        let (rows, k, n) = (55, 12, 8);
+        let (x, dz) = (vec![1e-30; rows * k], vec![-1e-30; rows * n]);
+        for tile in gpu.kernels.pointwise.slices_tiles() {
+            let dw = on_cuda::product_weights(gpu, tile, (&x, &dz), (k, n), 20);
+            assert!(negative_zero(&dw), "{}", tile.name());
+        }
+        for stride in [1, 2] {
+            let shape = depthwise::Shape::keras(8, 8, 8, stride);
+            let dz = vec![-1e-30; 3 * shape.output_len()];
+            let dx = on_cuda::depthwise_input(gpu, &shape, (&dz, &[1e-30; 72]), None, None);
+            assert!(negative_zero(&dx), "depthwise input {stride}");
+            let x = vec![-1e-30; 3 * shape.input_len()];
+            let dz = vec![1e-30; 3 * shape.output_len()];
+            let gradient = on_cuda::depthwise_weights(gpu, &shape, (&x, &dz), 1);
+            assert!(negative_zero(&gradient[..72]), "depthwise weights {stride}");
         }
     }
 }

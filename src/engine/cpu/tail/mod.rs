@@ -20,9 +20,9 @@ use tracing::trace_span;
 
 use self::bottleneck::{Bottleneck, is_wide, tile_width};
 use self::pieces::channels_of;
-use super::border::Border;
 use super::layer::Layer;
 use super::layer::columns::MOST_CHANNELS;
+use crate::engine::border::Border;
 use crate::engine::update::Update;
 use crate::kernels::{Buffer, Level, Tiles, copy_columns, zeros};
 use crate::model::Operation;

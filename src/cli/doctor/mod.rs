@@ -1,9 +1,14 @@
 //! `goldrun doctor`: what this machine has and what would be used.
 
-use std::path::{Path, PathBuf};
+mod cuda;
 
+use std::path::Path;
+
+use anyhow::anyhow;
 use serde::Serialize;
 
+use self::cuda::Cuda;
+use super::arguments::DeviceName;
 use super::exit::{Exit, Failure};
 use super::output;
 use super::session::{Session, level};
@@ -14,20 +19,6 @@ use crate::recipe;
 use crate::report::terminal::numbers;
 use crate::report::terminal::table::{Side, Table};
 
-/// Folders in which a CUDA driver's library is looked for beside those of `LD_LIBRARY_PATH`.
-const DRIVER_FOLDERS: [&str; 7] = [
-    "/usr/lib/x86_64-linux-gnu",
-    "/usr/lib/aarch64-linux-gnu",
-    "/usr/lib64",
-    "/usr/lib",
-    "/usr/local/cuda/compat",
-    "/usr/local/nvidia/lib64",
-    "/usr/lib/wsl/lib",
-];
-
-/// The CUDA driver's library.
-const DRIVER_LIBRARY: &str = "libcuda.so.1";
-
 /// What was found, as data.
 #[derive(Debug, Serialize)]
 struct Findings {
@@ -36,8 +27,8 @@ struct Findings {
     simd_available: Vec<&'static str>,
     simd_used: &'static str,
     threads: usize,
-    cuda_driver: Option<String>,
-    device_used: &'static str,
+    cuda: Cuda,
+    device_used: String,
     project: String,
     cache: String,
     cache_bytes: u64,
@@ -52,14 +43,21 @@ struct Findings {
 pub fn doctor(session: &Session) -> Result<Exit, Failure> {
     let used = level(session.options.simd)?.unwrap_or_else(Level::detect);
     let available = std::thread::available_parallelism().map_or(1, usize::from);
+    let cuda = Cuda::look(session.options.device);
+    if let Some(problem) = cuda.problem()
+        && session.options.device == DeviceName::Cuda
+    {
+        return Err(Failure::failed(anyhow!("{problem}")));
+    }
+    let is_wrong = cuda.is_wrong();
     let findings = Findings {
         version: env!("CARGO_PKG_VERSION"),
         cpu: cpu_name(),
         simd_available: Level::available().into_iter().map(Level::word).collect(),
         simd_used: used.word(),
         threads: session.options.threads.unwrap_or(available),
-        cuda_driver: cuda_driver().map(|path| shown(&path)),
-        device_used: "cpu",
+        device_used: cuda.device(),
+        cuda,
         project: shown(&session.root),
         cache: shown(&session.artifacts.cache),
         cache_bytes: size(&session.artifacts.cache),
@@ -81,6 +79,12 @@ pub fn doctor(session: &Session) -> Result<Exit, Failure> {
     } else {
         output::data(&text(&findings, session))?;
     }
+    if is_wrong {
+        return Err(Failure::failed(anyhow!(
+            "the CUDA device computes other bits than docs/arithmetic.md says\n\
+             hint: docs/cuda.md says what to do; `--device cpu` gives the right ones"
+        )));
+    }
     Ok(Exit::Good)
 }
 
@@ -98,17 +102,10 @@ fn text(findings: &Findings, session: &Session) -> String {
         ),
     );
     row("threads", findings.threads.to_string());
-    row(
-        "cuda driver",
-        findings.cuda_driver.clone().unwrap_or("none".to_owned()),
-    );
-    row(
-        "device",
-        format!(
-            "{} (this goldrun computes on the CPU only)",
-            findings.device_used
-        ),
-    );
+    for (what, found) in findings.cuda.rows() {
+        row(what, found);
+    }
+    row("device", findings.device_used.clone());
     row("project", findings.project.clone());
     row(
         "cache",
@@ -151,15 +148,6 @@ fn cpu_name() -> String {
             || std::env::consts::ARCH.to_owned(),
             |(_, name)| name.trim().to_owned(),
         )
-}
-
-/// The driver's library, found without loading it.
-fn cuda_driver() -> Option<PathBuf> {
-    let listed = std::env::var_os("LD_LIBRARY_PATH").unwrap_or_default();
-    std::env::split_paths(&listed)
-        .chain(DRIVER_FOLDERS.map(PathBuf::from))
-        .map(|folder| folder.join(DRIVER_LIBRARY))
-        .find(|library| library.is_file())
 }
 
 /// Bytes of all files below a folder; what cannot be read does not count.
