@@ -91,7 +91,7 @@ many *OPTIONS:
     cargo build --release --bin goldrun --example many
     "${PYTHON:-python3}" benches/many.py {{ OPTIONS }}
 
-# What a machine with a GPU but without cargo and a network needs, as one archive: target/gpu-bundle.tar.gz.
+# What a machine with a GPU but without cargo and a network needs, as one archive: target/gpu-bundle.tar.xz.
 [group("measure")]
 gpu-bundle:
     #!/usr/bin/env bash
@@ -102,12 +102,12 @@ gpu-bundle:
     it=$(cargo test --no-run --test it 2>&1 | executable)
     bench=$(cargo bench --no-run --bench cuda 2>&1 | executable)
     bundle=target/gpu-bundle
-    rm -rf "$bundle"
+    rm -rf "$bundle" "$bundle".tar.*
     mkdir -p "$bundle"
     cp target/release/goldrun "$bundle/goldrun"
     cp "$it" "$bundle/it"
     cp "$bench" "$bundle/bench"
     strip "$bundle/goldrun" "$bundle/it" "$bundle/bench"
     cp -r recipes golden tools/gpu/verify.sh tools/gpu/pytorch.py "$bundle"
-    tar -C target -czf target/gpu-bundle.tar.gz gpu-bundle
-    ls -l target/gpu-bundle.tar.gz
+    tar -C target -cJf target/gpu-bundle.tar.xz gpu-bundle
+    ls -l target/gpu-bundle.tar.xz

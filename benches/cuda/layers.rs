@@ -4,7 +4,7 @@ use goldrun::kernels::cuda::depthwise::InputGradient;
 use goldrun::kernels::cuda::memory::Floats;
 use goldrun::kernels::cuda::pointwise::{Product, Slices, Tile, slices_tile, tile};
 use goldrun::kernels::cuda::workbench::Workbench;
-use goldrun::kernels::cuda::{Device, Error, Kernels};
+use goldrun::kernels::cuda::{Device, Error, Graph, Kernels};
 use goldrun::kernels::depthwise::{Shape, TAPS};
 use goldrun::kernels::first_convolution;
 use goldrun::kernels::vectors::{Mode, data, hash};
@@ -19,6 +19,8 @@ const FMA: usize = 2;
 const COMPARED: usize = 1 << 20;
 /// Bytes of the arrays of a layer at most.
 const ROOM: u64 = 8 << 30;
+/// Values that are copied to see how fast memory is.
+const COPIED: usize = 1 << 26;
 /// Values that are made; longer arrays repeat them.
 const MADE: usize = 1 << 22;
 
@@ -29,6 +31,44 @@ pub(crate) struct Layers<'a> {
     operations: Vec<Operation>,
     images: usize,
     watch: Stopwatch,
+    limits: Limits,
+}
+
+/// What the device can do at most.
+#[derive(Clone, Copy)]
+pub(crate) struct Limits {
+    /// Operations of 32-bit floats in a second.
+    pub(crate) operations: f64,
+    /// Bytes of memory that are read or written in a second.
+    pub(crate) bytes: f64,
+}
+
+impl Limits {
+    /// The device's arithmetic by its data, and its memory by a copy.
+    pub(crate) fn of(device: &Device) -> Result<Self, Error> {
+        let mut bench = Workbench::new(device, 2 * 4 * COPIED as u64)?;
+        let (from, to): (Floats, Floats) = (bench.array(COPIED), bench.array(COPIED));
+        bench.stream.clear(from)?;
+        let stream = &bench.stream;
+        let seconds = Stopwatch::new(device)?.time(stream, || stream.copy(from, to))?;
+        Ok(Self {
+            operations: device.description().peak(),
+            bytes: (2 * 4 * COPIED) as f64 / seconds,
+        })
+    }
+}
+
+/// Seconds of a node of a graph whose nodes wait for each other and do next to nothing.
+pub(crate) fn seconds_of_a_node(device: &Device) -> Result<f64, Error> {
+    /// Nodes of the graph.
+    const NODES: usize = 1000;
+    let mut bench = Workbench::new(device, 1 << 20)?;
+    let value: Floats = bench.array(1);
+    let stream = &bench.stream;
+    let work = || (0..NODES).try_for_each(|_| stream.clear(value));
+    let graph = Graph::record(device, stream, work)?;
+    let seconds = Stopwatch::new(device)?.time(stream, || graph.launch(stream))?;
+    Ok(seconds / NODES as f64)
 }
 
 /// One line of the table.
@@ -47,8 +87,10 @@ impl<'a> Layers<'a> {
         kernels: &'a Kernels,
         network: &Network,
         images: usize,
+        limits: Limits,
     ) -> Result<Self, Error> {
         Ok(Self {
+            limits,
             device,
             kernels,
             operations: network.operations(),
@@ -64,8 +106,8 @@ impl<'a> Layers<'a> {
             self.images
         );
         println!(
-            "{:24} {:9} {:30} {:>9} {:>9} {:>9}",
-            "layer", "what", "by", "µs", "TFLOP/s", "GB/s"
+            "{:24} {:9} {:30} {:>9} {:>9} {:>9} {:>8}",
+            "layer", "what", "by", "µs", "TFLOP/s", "GB/s", "of limit"
         );
         let mut different = 0;
         for operation in &self.operations {
@@ -114,7 +156,7 @@ impl<'a> Layers<'a> {
             let seconds = self.watch.time(stream, launch)?;
             let bits = bench.get(product.y.first(product.y.len().min(COMPARED)))?;
             found.push(hash(&[&bits]));
-            line("forward", marked(with, tile(rows, k, n)), seconds).print();
+            line("forward", marked(with, tile(rows, k, n)), seconds).print(self.limits);
         }
         let mut different = others(&found);
         let slice_rows = operation.slice_images() * operation.output_pixels();
@@ -133,7 +175,7 @@ impl<'a> Layers<'a> {
             let seconds = self.watch.time(stream, launch)?;
             let bits = bench.get(slices.sums.first(slices.sums.len().min(COMPARED)))?;
             found.push(hash(&[&bits]));
-            line("weights", marked(with, slices_tile(k, n)), seconds).print();
+            line("weights", marked(with, slices_tile(k, n)), seconds).print(self.limits);
         }
         different += others(&found);
         Ok(different)
@@ -163,7 +205,7 @@ impl<'a> Layers<'a> {
         let stream = &bench.stream;
         let launch = || depthwise.forward(stream, &shape, x, w, bias, true, y);
         let seconds = self.watch.time(stream, launch)?;
-        line("forward", seconds, 4 * (inputs + outputs)).print();
+        line("forward", seconds, 4 * (inputs + outputs)).print(self.limits);
         let gradient = InputGradient {
             dz: y,
             w,
@@ -174,13 +216,13 @@ impl<'a> Layers<'a> {
         let stream = &bench.stream;
         let launch = || depthwise.input_gradient(stream, &shape, &gradient);
         let seconds = self.watch.time(stream, launch)?;
-        line("inputs", seconds, 4 * (2 * inputs + outputs)).print();
+        line("inputs", seconds, 4 * (2 * inputs + outputs)).print(self.limits);
         let slice_images = operation.slice_images();
         let sums = bench.array(self.images.div_ceil(slice_images) * TAPS * c);
         let stream = &bench.stream;
         let launch = || depthwise.slices(stream, &shape, x, y, sums, slice_images);
         let seconds = self.watch.time(stream, launch)?;
-        line("weights", seconds, 4 * (inputs + outputs)).print();
+        line("weights", seconds, 4 * (inputs + outputs)).print(self.limits);
         Ok(())
     }
 
@@ -208,21 +250,24 @@ impl<'a> Layers<'a> {
             operations: FMA * first_convolution::TAPS * outputs,
             bytes: 4 * (inputs + outputs),
         }
-        .print();
+        .print(self.limits);
         Ok(())
     }
 }
 
 impl Line<'_> {
-    fn print(&self) {
+    fn print(&self, limits: Limits) {
+        let least =
+            (self.operations as f64 / limits.operations).max(self.bytes as f64 / limits.bytes);
         println!(
-            "{:24} {:9} {:30} {:9.1} {:9.2} {:9.0}",
+            "{:24} {:9} {:30} {:9.1} {:9.2} {:9.0} {:7.0}%",
             self.layer,
             self.what,
             self.by,
             self.seconds * 1e6,
             self.operations as f64 / self.seconds / 1e12,
-            self.bytes as f64 / self.seconds / 1e9
+            self.bytes as f64 / self.seconds / 1e9,
+            least / self.seconds * 1e2
         );
     }
 }

@@ -13,7 +13,7 @@ use goldrun::kernels::cuda::{Device, Error, Kernels};
 use goldrun::model::Network;
 use goldrun::model::backbone::mobilenet_v2;
 
-use self::layers::Layers;
+use self::layers::{Layers, Limits};
 
 /// Numbers of images of a launch that are timed, if not said.
 const IMAGES: [usize; 2] = [32, 512];
@@ -48,10 +48,17 @@ fn main() -> Result<(), Error> {
         description.capability,
         device.driver()
     );
+    let limits = Limits::of(&device)?;
+    println!(
+        "at most {:.1} TFLOP/s by its data; memory {:.0} GB/s by a copy; a node of a graph {:.2} µs",
+        limits.operations / 1e12,
+        limits.bytes / 1e9,
+        layers::seconds_of_a_node(&device)? * 1e6
+    );
     let kernels = Kernels::load(&device)?;
     let mut different = 0;
     for images in asked {
-        let layers = Layers::new(&device, &kernels, &network, images)?;
+        let layers = Layers::new(&device, &kernels, &network, images, limits)?;
         different += layers.time_all()?;
     }
     assert_eq!(different, 0, "tiles differ in their bits");

@@ -9,7 +9,8 @@ macro_rules! files {
     };
 }
 
-const FILES: &[File] = files! {
+// A constant of this size is put into the binary wherever it is used.
+static FILES: &[File] = files! {
     "quickstart.toml"
     "tutorial-224.toml"
     "tutorial.toml"

@@ -127,6 +127,9 @@ impl Cuda {
                 ),
             ));
         }
+        if self.used.is_some() {
+            rows.push(("cuda kernels", "loaded".to_owned()));
+        }
         if let Some(vectors) = &self.vectors {
             let equal = vectors.total - vectors.different.len();
             let mut text = format!("{equal} of {} are equal", vectors.total);

@@ -46,7 +46,7 @@ impl fmt::Display for Capability {
 }
 
 /// What the driver says of a device.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct Description {
     /// Its name.
     pub name: String,
@@ -54,6 +54,24 @@ pub struct Description {
     pub capability: Capability,
     /// Its memory in bytes.
     pub memory: u64,
+    /// Its multiprocessors.
+    pub multiprocessors: u32,
+    /// Cycles of a multiprocessor in a second, at most.
+    pub clock: f64,
+}
+
+impl Description {
+    /// Operations of 32-bit floats that it can do in a second at most, a fused multiply-add as two.
+    pub fn peak(&self) -> f64 {
+        /// Operations of a fused multiply-add.
+        const FMA: f64 = 2.0;
+        // Units of a multiprocessor, as the CUDA C++ Programming Guide has them.
+        let units = match (self.capability.major, self.capability.minor) {
+            (7, _) | (8, 0) => 64.0,
+            _ => 128.0,
+        };
+        FMA * units * f64::from(self.multiprocessors) * self.clock
+    }
 }
 
 /// The newest CUDA that the driver knows; no driver is an error, an old one is not.
@@ -93,8 +111,10 @@ pub fn devices() -> Result<Vec<Description>, Error> {
 
 fn describe(device: sys::CUdevice) -> Result<Description, Error> {
     use CUdevice_attribute::{
+        CU_DEVICE_ATTRIBUTE_CLOCK_RATE as KILOHERTZ,
         CU_DEVICE_ATTRIBUTE_COMPUTE_CAPABILITY_MAJOR as MAJOR,
         CU_DEVICE_ATTRIBUTE_COMPUTE_CAPABILITY_MINOR as MINOR,
+        CU_DEVICE_ATTRIBUTE_MULTIPROCESSOR_COUNT as MULTIPROCESSORS,
     };
     let attribute = |which| {
         // SAFETY: the device comes from cuDeviceGet.
@@ -113,6 +133,8 @@ fn describe(device: sys::CUdevice) -> Result<Description, Error> {
         name,
         capability,
         memory: memory as u64,
+        multiprocessors: attribute(MULTIPROCESSORS)? as u32,
+        clock: f64::from(attribute(KILOHERTZ)?) * 1e3,
     })
 }
 

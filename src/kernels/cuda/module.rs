@@ -44,7 +44,7 @@ macro_rules! packed {
     };
 }
 
-const FAMILIES: [Packed; 6] = [
+static FAMILIES: [Packed; 6] = [
     packed!(Pointwise, "pointwise"),
     packed!(Depthwise, "depthwise"),
     packed!(FirstConvolution, "first_convolution"),

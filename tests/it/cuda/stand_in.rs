@@ -105,7 +105,7 @@ fn build(fault: Option<Fault>) -> PathBuf {
         }))
         .collect();
     let mut digest = Digest::default();
-    for header in ["emulator.h", "module.h", "queue.h"] {
+    for header in ["emulator.h", "module.h", "queue.h", "state.h"] {
         digest.add(fs::read(stand_in.join(header)).unwrap());
     }
     digest.add(fs::read(kernels().join("port.h")).unwrap());

@@ -1,5 +1,7 @@
 //! A CUDA device for the list of kernel cases: a real one, or the stand-in.
 
+use std::sync::Once;
+
 use goldrun::kernels::cuda::memory::{Value, View};
 use goldrun::kernels::cuda::pointwise::Tile;
 use goldrun::kernels::cuda::workbench::Workbench;
@@ -110,7 +112,9 @@ fn open() -> Vec<Gpu> {
     let device = match Device::open() {
         Ok(device) => device,
         Err(error) => {
-            support::skip_unless_required("kernels on a CUDA device", "cuda", &error.sentence());
+            static SAID: Once = Once::new();
+            let name = "kernels on a CUDA device";
+            SAID.call_once(|| support::skip_unless_required(name, "cuda", &error.sentence()));
             return vec![];
         }
     };

@@ -3,6 +3,7 @@
 mod definition;
 pub(crate) mod gpu;
 mod on_cuda;
+mod parameters;
 mod pixels;
 mod properties;
 mod vectors;

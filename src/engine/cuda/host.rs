@@ -1,0 +1,160 @@
+//! What goes between the engine and the host: parameters, labels and tables there; outputs and parameters back.
+
+use tracing::trace_span;
+
+use super::room::{self, Whole, Work};
+use super::{CudaEngine, Phase};
+use crate::dataset::Data;
+use crate::engine::{Error, Outputs};
+use crate::kernels::batch_norm;
+use crate::kernels::cuda;
+use crate::kernels::cuda::memory::{Pinned, Words};
+use crate::kernels::cuda::update::{self, Table};
+use crate::model::operation::{MOVING_VARIANCE, OPERATION_TENSORS};
+
+impl CudaEngine {
+    /// Parameters, what is derived of them once, and labels.
+    pub(super) fn upload(&mut self, data: &Data) -> Result<(), cuda::Error> {
+        let stream = &self.streams.main;
+        let values = self.values.values()?;
+        let firsts = room::firsts_of(&self.work.tensors);
+        for (first, tensor) in firsts.zip(&self.parameters.tensors) {
+            values[first..first + tensor.values.len()].copy_from_slice(&tensor.values);
+        }
+        self.values.upload(stream, self.whole.parameters)?;
+        let values = self.values.values()?;
+        let mut first = 0;
+        for operation in &self.work.operations {
+            let variance = self.parameters.values(operation.kernel + MOVING_VARIANCE);
+            let inverse = batch_norm::inverse_deviation(variance);
+            values[first..first + inverse.len()].copy_from_slice(&inverse);
+            first += room::len_of(&[inverse.len()]);
+        }
+        self.values.upload(stream, self.whole.inverses)?;
+        for (name, labels) in self.whole.labels {
+            let split = data.split(name).labels();
+            self.words.values()?[..split.len()].copy_from_slice(&split);
+            self.words.upload(stream, labels)?;
+        }
+        let layers: Vec<update::Layer> =
+            self.whole.layers.iter().map(|layer| layer.update).collect();
+        let table = self.upload_table(&layers, self.whole.table)?;
+        self.fold(table)
+    }
+
+    pub(super) fn upload_table(
+        &mut self,
+        layers: &[update::Layer],
+        at: Words,
+    ) -> Result<Table, cuda::Error> {
+        let table = update::write_table(layers, self.words.values()?, at);
+        self.words.upload(&self.streams.main, at)?;
+        Ok(table)
+    }
+
+    /// Losses and logits of so many images, once all is done; parameters too, if they changed.
+    pub(super) fn outputs(
+        &mut self,
+        phase: &Phase,
+        images: usize,
+        changed: bool,
+    ) -> Result<Outputs, Error> {
+        let main = &self.streams.main;
+        let logits = images * self.work.outputs;
+        self.values
+            .download(main, self.whole.losses.first(images))?;
+        self.values
+            .download_at(main, self.whole.logits.first(logits), images)?;
+        let parameters = images + logits;
+        if changed {
+            let [of_parameters, of_states] = self.whole.found;
+            let update = &self.kernels.update;
+            update.not_finite(main, self.whole.parameters, of_parameters)?;
+            update.not_finite(main, phase.room.tail.states(), of_states)?;
+            self.values
+                .download_at(main, self.whole.parameters, parameters)?;
+            self.words.download(main, of_parameters)?;
+            self.words.download_at(main, of_states, update::SEARCHERS)?;
+        }
+        trace_span!("wait for device").in_scope(|| main.synchronize())?;
+        let values = self.values.values()?;
+        let outputs = Outputs {
+            losses: values[..images].to_vec(),
+            logits: values[images..parameters].to_vec(),
+        };
+        if changed {
+            for (first, tensor) in
+                room::firsts_of(&self.work.tensors).zip(&mut self.parameters.tensors)
+            {
+                let from = &values[parameters + first..][..tensor.values.len()];
+                tensor.values.copy_from_slice(from);
+            }
+            let found = &self.words.values()?[..2 * update::SEARCHERS];
+            if found.contains(&1) {
+                self.not_finite = self.search(phase)?;
+            }
+        }
+        Ok(outputs)
+    }
+
+    /// Name and place of the first value that is not finite: of the parameters, then of the optimizer's
+    /// states, tensor by tensor.
+    pub(super) fn search(&mut self, phase: &Phase) -> Result<Option<(String, usize)>, cuda::Error> {
+        if let Some((name, place)) = self.parameters.first_non_finite() {
+            return Ok(Some((name.to_owned(), place)));
+        }
+        let states = phase.room.tail.states();
+        let mut values = Pinned::new(&self.device, states.len())?;
+        values.download(&self.streams.main, states)?;
+        let values = values.values()?;
+        let (layers, _) = phase.room.tail.updates(&self.whole.layers);
+        let head = self.work.operations.len() * OPERATION_TENSORS;
+        let frozen = self.whole.layers.len() + 1 - layers.len();
+        let mut first = 0;
+        for (number, layer) in layers.iter().enumerate() {
+            // Of the head there are kernel and bias.
+            let kernel = (frozen + number) * OPERATION_TENSORS;
+            let is_head = kernel == head;
+            let names = [
+                kernel,
+                kernel + 1,
+                if is_head { kernel + 1 } else { kernel + 2 },
+            ];
+            let half = layer.states_len() / 2;
+            let mut offset = first;
+            for ((size, is_trained), name) in [layer.k * layer.n, layer.n, layer.n]
+                .into_iter()
+                .zip(layer.trained)
+                .zip(names)
+            {
+                if !is_trained {
+                    continue;
+                }
+                let moments = [offset, offset + half].map(|at| &values[at..at + size]);
+                let bad = moments
+                    .iter()
+                    .find_map(|values| values.iter().position(|value| !value.is_finite()));
+                if let Some(place) = bad {
+                    let name = self.parameters.tensors[name].spec.name.clone();
+                    return Ok(Some((name, place)));
+                }
+                offset += size;
+            }
+            first += 2 * half;
+        }
+        Ok(None)
+    }
+}
+
+/// Values that the host takes from the device at most: outputs of a split, and parameters.
+pub(super) fn values(whole: &Whole) -> usize {
+    whole.losses.len() + whole.logits.len() + whole.parameters.len().max(whole.inverses.len())
+}
+
+/// Words that go between host and device at most.
+pub(super) fn words(work: &Work) -> usize {
+    let largest = work.splits.iter().map(|(_, images)| *images).max();
+    let search = 2 * update::SEARCHERS;
+    let table = update::table_len(work.operations.len() + 1);
+    search.max(table).max(largest.unwrap_or(0))
+}
