@@ -30,18 +30,56 @@ struct Threads {
     }
 };
 
-// Copies V neighbouring floats of each of ROWS rows of LENGTH floats into shared memory; a thread has COUNT of
-// these pieces. Pieces outside the matrix are zeros.
-template <int ROWS, int LENGTH, int STRIDE, int V, int THREADS>
-struct Copy {
+// Copies of an operand into shared memory, a stage after another: ROWS rows of LENGTH floats, V neighbouring ones
+// at a time. The chains go down its rows, or along them. What lies outside the matrix is zeros, and unused.
+template <int ROWS, int LENGTH, int STRIDE, bool IS_CHAIN_DOWN, int V, int THREADS>
+struct Copies {
     static constexpr int PIECES = ROWS * LENGTH / V;
     static constexpr int COUNT = (PIECES + THREADS - 1) / THREADS;
+    // Steps of the chains in a stage.
+    static constexpr int STEPS = IS_CHAIN_DOWN ? ROWS : LENGTH;
 
-    __device__ __forceinline__ static int row(int number) {
+    const float* matrix;
+    const float* from[COUNT];
+    bool is_inside[COUNT];
+    int width;
+
+    // The part of a matrix with rows of `width` that begins at this row and column; rows end before `end_row`.
+    __device__ __forceinline__ Copies(
+        const float* __restrict__ matrix,
+        int first_row,
+        int first_column,
+        int end_row,
+        int width
+    ) : matrix(matrix), width(width) {
+        UNROLL
+        for (int i = 0; i < COUNT; ++i) {
+            const int row = first_row + row_of(i);
+            const int column = first_column + column_of(i);
+            is_inside[i] = exists(i) && (IS_CHAIN_DOWN ? column < width : row < end_row);
+            from[i] = is_inside[i] ? matrix + (size_t)row * width + column : matrix;
+        }
+    }
+
+    // Copies the next stage, of which `left` steps are in the matrix.
+    __device__ __forceinline__ void next(float* shared, int left) {
+        UNROLL
+        for (int i = 0; i < COUNT; ++i) {
+            if (exists(i)) {
+                const int step = IS_CHAIN_DOWN ? row_of(i) : column_of(i);
+                const bool is_there = is_inside[i] && step < left;
+                float* to = shared + row_of(i) * STRIDE + column_of(i);
+                copy_later<V>(to, is_there ? from[i] : matrix, is_there);
+            }
+            from[i] += IS_CHAIN_DOWN ? (size_t)STEPS * width : STEPS;
+        }
+    }
+
+    __device__ __forceinline__ static int row_of(int number) {
         return ((int)threadIdx.x + number * THREADS) / (LENGTH / V);
     }
 
-    __device__ __forceinline__ static int column(int number) {
+    __device__ __forceinline__ static int column_of(int number) {
         return ((int)threadIdx.x + number * THREADS) % (LENGTH / V) * V;
     }
 
@@ -50,6 +88,30 @@ struct Copy {
     }
 };
 
+// Goes through the stages: each is copied STAGES - 1 stages before it is computed.
+template <int STAGES, class Copy, class Compute>
+__device__ __forceinline__ void pipeline(int stages, Copy copy, Compute compute) {
+    UNROLL
+    for (int stage = 0; stage < STAGES - 1; ++stage) {
+        if (stage < stages) {
+            copy(stage);
+        }
+        end_copies();
+    }
+    NO_UNROLL
+    for (int stage = 0; stage < stages; ++stage) {
+        wait_for_copies<STAGES - 2>();
+        // One barrier a stage: what is copied next goes where everyone has read.
+        __syncthreads();
+        if (stage + STAGES - 1 < stages) {
+            copy(stage + STAGES - 1);
+        }
+        end_copies();
+        compute(stage);
+    }
+    wait_for_copies<0>();
+}
+
 // y[rows][n] = x[rows][k] * w[k][n]. A block has BM x BN outputs and a thread TM x TN of them; BK steps of the
 // chain a stage, STAGES stages; V floats are copied together.
 template <int BM, int BN, int TM, int TN, int BK, int STAGES, int V>
@@ -57,8 +119,8 @@ struct Product {
     using Layout = Threads<BM, BN, TM, TN>;
     // Rows of x in shared memory are longer by a vector, so that rows begin at different banks.
     static constexpr int X_STRIDE = BK + 4;
-    using CopyX = Copy<BM, BK, X_STRIDE, V, Layout::COUNT>;
-    using CopyW = Copy<BK, BN, BN, V, Layout::COUNT>;
+    using CopiesOfX = Copies<BM, BK, X_STRIDE, false, V, Layout::COUNT>;
+    using CopiesOfW = Copies<BK, BN, BN, true, V, Layout::COUNT>;
     static_assert(TN % 4 == 0 && BK % 4 == 0, "tile");
 
     static __device__ __forceinline__ void run(
@@ -81,45 +143,8 @@ struct Product {
         const int first_column = (int)(blockIdx.x % column_blocks) * BN;
         const int stages = (k + BK - 1) / BK;
 
-        const float* from_x[CopyX::COUNT];
-        bool has_x[CopyX::COUNT];
-        UNROLL
-        for (int i = 0; i < CopyX::COUNT; ++i) {
-            const int row = first_row + CopyX::row(i);
-            has_x[i] = CopyX::exists(i) && row < rows;
-            from_x[i] = has_x[i] ? x + (size_t)row * k + CopyX::column(i) : x;
-        }
-        const float* from_w[CopyW::COUNT];
-        bool has_w[CopyW::COUNT];
-        UNROLL
-        for (int i = 0; i < CopyW::COUNT; ++i) {
-            const int column = first_column + CopyW::column(i);
-            has_w[i] = CopyW::exists(i) && column < n;
-            from_w[i] = has_w[i] ? w + (size_t)CopyW::row(i) * n + column : w;
-        }
-        auto copy_stage = [&](int stage) {
-            const int slot = stage % STAGES;
-            const int first = stage * BK;
-            const bool is_full = first + BK <= k;
-            UNROLL
-            for (int i = 0; i < CopyX::COUNT; ++i) {
-                if (CopyX::exists(i)) {
-                    const bool is_there = has_x[i] && (is_full || first + CopyX::column(i) < k);
-                    float* to = &shared_x[slot][CopyX::row(i) * X_STRIDE + CopyX::column(i)];
-                    copy_later<V>(to, is_there ? from_x[i] : x, is_there);
-                }
-                from_x[i] += BK;
-            }
-            UNROLL
-            for (int i = 0; i < CopyW::COUNT; ++i) {
-                if (CopyW::exists(i)) {
-                    const bool is_there = has_w[i] && (is_full || first + CopyW::row(i) < k);
-                    float* to = &shared_w[slot][CopyW::row(i) * BN + CopyW::column(i)];
-                    copy_later<V>(to, is_there ? from_w[i] : w, is_there);
-                }
-                from_w[i] += (size_t)BK * n;
-            }
-        };
+        CopiesOfX copies_of_x(x, first_row, 0, rows, k);
+        CopiesOfW copies_of_w(w, 0, first_column, k, n);
 
         // A thread has groups of four neighbouring columns, ACROSS groups apart.
         float sum[TM][TN];
@@ -133,25 +158,16 @@ struct Product {
             }
         }
 
-        UNROLL
-        for (int stage = 0; stage < STAGES - 1; ++stage) {
-            if (stage < stages) {
-                copy_stage(stage);
-            }
-            end_copies();
-        }
-        NO_UNROLL
-        for (int stage = 0; stage < stages; ++stage) {
-            wait_for_copies<STAGES - 2>();
-            // One barrier a stage: what is copied next goes where everyone has read.
-            __syncthreads();
-            if (stage + STAGES - 1 < stages) {
-                copy_stage(stage + STAGES - 1);
-            }
-            end_copies();
+        auto copy = [&](int stage) {
+            const int left = k - stage * BK;
+            copies_of_x.next(shared_x[stage % STAGES], left);
+            copies_of_w.next(shared_w[stage % STAGES], left);
+        };
+        auto compute = [&](int stage) {
             const float* xs = &shared_x[stage % STAGES][thread.down * X_STRIDE];
             const float* ws = &shared_w[stage % STAGES][thread.across * 4];
-            if (stage * BK + BK <= k) {
+            const int left = k - stage * BK;
+            if (left >= BK) {
                 UNROLL_STEPS
                 for (int step = 0; step < BK; step += 4) {
                     float a[TM][4];
@@ -166,7 +182,7 @@ struct Product {
                 }
             } else {
                 NO_UNROLL
-                for (int step = 0; step < k - stage * BK; ++step) {
+                for (int step = 0; step < left; ++step) {
                     float a[TM][4];
                     UNROLL
                     for (int i = 0; i < TM; ++i) {
@@ -175,8 +191,8 @@ struct Product {
                     add_step(sum, a, 0, ws + step * BN);
                 }
             }
-        }
-        wait_for_copies<0>();
+        };
+        pipeline<STAGES>(stages, copy, compute);
 
         UNROLL
         for (int i = 0; i < TM; ++i) {
@@ -293,7 +309,7 @@ struct Product {
 
 PRODUCT(pointwise_128x64_8x8, 128, 64, 8, 8, 16, 3, 4, 3)
 PRODUCT(pointwise_128x32_8x4, 128, 32, 8, 4, 16, 3, 4, 4)
-PRODUCT(pointwise_64x32_4x4, 64, 32, 4, 4, 32, 2, 4, 6)
+PRODUCT(pointwise_64x32_4x4, 64, 32, 4, 4, 32, 2, 4, 5)
 PRODUCT(pointwise_32x32_2x4, 32, 32, 2, 4, 32, 3, 4, 6)
 PRODUCT(pointwise_any, 32, 32, 4, 4, 16, 2, 1, 6)
 #ifdef ALL_TILES
@@ -308,8 +324,8 @@ PRODUCT(pointwise_128x16_4x4, 128, 16, 4, 4, 16, 3, 4, 4)
 template <int BM, int BN, int TM, int TN, int BK, int STAGES, int V>
 struct Slices {
     using Layout = Threads<BM, BN, TM, TN>;
-    using CopyX = Copy<BK, BM, BM, V, Layout::COUNT>;
-    using CopyZ = Copy<BK, BN, BN, V, Layout::COUNT>;
+    using CopiesOfX = Copies<BK, BM, BM, true, V, Layout::COUNT>;
+    using CopiesOfZ = Copies<BK, BN, BN, true, V, Layout::COUNT>;
     static_assert(TM % 4 == 0 && TN % 4 == 0, "tile");
 
     static __device__ __forceinline__ void run(
@@ -331,45 +347,8 @@ struct Slices {
         const int end_row = first_row + slice_rows < rows ? first_row + slice_rows : rows;
         const int stages = (end_row - first_row + BK - 1) / BK;
 
-        const float* from_x[CopyX::COUNT];
-        bool has_x[CopyX::COUNT];
-        UNROLL
-        for (int i = 0; i < CopyX::COUNT; ++i) {
-            const int input = first_input + CopyX::column(i);
-            has_x[i] = CopyX::exists(i) && input < k;
-            from_x[i] = has_x[i] ? x + (size_t)(first_row + CopyX::row(i)) * k + input : x;
-        }
-        const float* from_z[CopyZ::COUNT];
-        bool has_z[CopyZ::COUNT];
-        UNROLL
-        for (int i = 0; i < CopyZ::COUNT; ++i) {
-            const int output = first_output + CopyZ::column(i);
-            has_z[i] = CopyZ::exists(i) && output < n;
-            from_z[i] = has_z[i] ? dz + (size_t)(first_row + CopyZ::row(i)) * n + output : dz;
-        }
-        auto copy_stage = [&](int stage) {
-            const int slot = stage % STAGES;
-            const int first = first_row + stage * BK;
-            const bool is_full = first + BK <= end_row;
-            UNROLL
-            for (int i = 0; i < CopyX::COUNT; ++i) {
-                if (CopyX::exists(i)) {
-                    const bool is_there = has_x[i] && (is_full || first + CopyX::row(i) < end_row);
-                    float* to = &shared_x[slot][CopyX::row(i) * BM + CopyX::column(i)];
-                    copy_later<V>(to, is_there ? from_x[i] : x, is_there);
-                }
-                from_x[i] += (size_t)BK * k;
-            }
-            UNROLL
-            for (int i = 0; i < CopyZ::COUNT; ++i) {
-                if (CopyZ::exists(i)) {
-                    const bool is_there = has_z[i] && (is_full || first + CopyZ::row(i) < end_row);
-                    float* to = &shared_z[slot][CopyZ::row(i) * BN + CopyZ::column(i)];
-                    copy_later<V>(to, is_there ? from_z[i] : dz, is_there);
-                }
-                from_z[i] += (size_t)BK * n;
-            }
-        };
+        CopiesOfX copies_of_x(x, first_row, first_input, end_row, k);
+        CopiesOfZ copies_of_z(dz, first_row, first_output, end_row, n);
 
         float sum[TM][TN];
         UNROLL
@@ -379,21 +358,12 @@ struct Slices {
                 sum[i][j] = 0.0f;
             }
         }
-        UNROLL
-        for (int stage = 0; stage < STAGES - 1; ++stage) {
-            if (stage < stages) {
-                copy_stage(stage);
-            }
-            end_copies();
-        }
-        NO_UNROLL
-        for (int stage = 0; stage < stages; ++stage) {
-            wait_for_copies<STAGES - 2>();
-            __syncthreads();
-            if (stage + STAGES - 1 < stages) {
-                copy_stage(stage + STAGES - 1);
-            }
-            end_copies();
+        auto copy = [&](int stage) {
+            const int left = end_row - first_row - stage * BK;
+            copies_of_x.next(shared_x[stage % STAGES], left);
+            copies_of_z.next(shared_z[stage % STAGES], left);
+        };
+        auto compute = [&](int stage) {
             const float* xs = &shared_x[stage % STAGES][thread.down * 4];
             const float* zs = &shared_z[stage % STAGES][thread.across * 4];
             const int left = end_row - first_row - stage * BK;
@@ -408,8 +378,8 @@ struct Slices {
                     add_row(sum, xs + row * BM, zs + row * BN);
                 }
             }
-        }
-        wait_for_copies<0>();
+        };
+        pipeline<STAGES>(stages, copy, compute);
 
         float* slice = sums + (size_t)blockIdx.y * k * n;
         UNROLL

@@ -92,7 +92,7 @@ fn doctor_sees_a_kernel_without_its_barrier() {
         return;
     }
     let faults = [
-        ("pointwise", "            __syncthreads();\n", ""),
+        ("pointwise", "        __syncthreads();\n", ""),
         (
             "pointwise",
             "wait_for_copies<STAGES - 2>();",
