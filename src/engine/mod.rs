@@ -12,6 +12,8 @@ mod update;
 
 use std::ops::Range;
 
+use tracing::trace_span;
+
 use crate::artifacts;
 use crate::dataset::Split;
 use crate::dataset::batch::TrainingEpoch;
@@ -82,6 +84,23 @@ pub trait Engine {
         observer: &Observer<'_>,
         step: &mut dyn FnMut(usize, &Outputs),
     ) -> Result<Outputs, Error>;
+
+    /// Trains one epoch and then evaluates a split: what came out of both. A device that works beside the host
+    /// is waited for once.
+    fn train_and_evaluate(
+        &mut self,
+        epoch: &TrainingEpoch<'_>,
+        dropout: &Stream,
+        split: &Split,
+        observer: &Observer<'_>,
+        step: &mut dyn FnMut(usize, &Outputs),
+    ) -> Result<[Outputs; 2], Error> {
+        let trained =
+            trace_span!("train").in_scope(|| self.train_epoch(epoch, dropout, observer, step))?;
+        let evaluated = trace_span!("evaluate", split = split.name.word())
+            .in_scope(|| self.evaluate(split, observer))?;
+        Ok([trained, evaluated])
+    }
 
     /// Evaluates a split, in its evaluation order.
     fn evaluate(&mut self, split: &Split, observer: &Observer<'_>) -> Result<Outputs, Error>;

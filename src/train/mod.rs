@@ -157,13 +157,11 @@ impl Training<'_> {
             running.add(outputs, &labels);
             self.observer.tell(running.event(done as u32));
         };
-        let outputs = trace_span!("train")
-            .in_scope(|| engine.train_epoch(&order, &dropout, self.observer, &mut step))?;
+        let validation = &self.data.validation;
+        let [outputs, validated] =
+            engine.train_and_evaluate(&order, &dropout, validation, self.observer, &mut step)?;
         let batch = self.recipe.input.batch_size as usize;
         check_losses(&outputs, |position| (true, position / batch), number, epoch)?;
-
-        let validation = &self.data.validation;
-        let validated = self.evaluate(engine, validation)?;
         check_losses(&validated, |position| (false, position), number, epoch)?;
         if let Some((tensor, element)) = engine.first_non_finite()? {
             return Err(Error::Parameter {

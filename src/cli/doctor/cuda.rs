@@ -101,7 +101,7 @@ impl Cuda {
         match (&self.used, &self.problem) {
             (Some(name), _) => format!("cuda ({name})"),
             (None, Some(problem)) => {
-                format!("cpu ({})", problem.lines().next().unwrap_or_default())
+                format!("cpu: {}", problem.lines().next().unwrap_or_default())
             }
             (None, None) => "cpu".to_owned(),
         }

@@ -2,13 +2,14 @@
 
 use std::ops::Range;
 
+use super::host::{Coming, OutputsOf};
 use super::pictures::Source;
 use super::room::PhaseRoom;
 use super::stretch::Crossing;
 use super::tail::Batch;
 use super::{CudaEngine, Phase, Streams, chunks};
 use crate::dataset::batch::TrainingEpoch;
-use crate::engine::{Error, Outputs};
+use crate::engine::Error;
 use crate::kernels::cuda::head::Mask;
 use crate::kernels::cuda::pixels::Pass;
 use crate::kernels::cuda::{self, Graph};
@@ -22,7 +23,7 @@ impl CudaEngine {
         epoch: &TrainingEpoch<'_>,
         dropout: &random::Stream,
         observer: &Observer<'_>,
-    ) -> Result<Outputs, Error> {
+    ) -> Result<Coming, Error> {
         let kept = if epoch.is_augmented() {
             None
         } else {
@@ -79,7 +80,8 @@ impl CudaEngine {
             )?;
             self.streams.read[at].record(main)?;
         }
-        self.outputs(phase, epoch.len(), true)
+        self.ask_for_parameters(phase)?;
+        Ok(self.ask_for_outputs(OutputsOf::Training, epoch.len())?)
     }
 
     /// What crosses the border for a chunk of an epoch, ahead of its steps.

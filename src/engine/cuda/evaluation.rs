@@ -4,12 +4,13 @@ use std::ops::Range;
 
 use tracing::trace_span;
 
+use super::host::{Coming, OutputsOf};
 use super::pictures::Source;
 use super::room::PhaseRoom;
 use super::stretch::Crossing;
 use super::{CudaEngine, Phase, chunks};
 use crate::dataset::Split;
-use crate::engine::{Error, Outputs};
+use crate::engine::Error;
 use crate::kernels::cuda::memory::{Floats, Pinned};
 use crate::kernels::cuda::pixels::Pass;
 use crate::record::Observer;
@@ -103,7 +104,7 @@ impl CudaEngine {
         phase: &mut Phase,
         split: &Split,
         observer: &Observer<'_>,
-    ) -> Result<Outputs, Error> {
+    ) -> Result<Coming, Error> {
         let kept = self.kept_features(phase, split, observer)?;
         let labels = self
             .whole
@@ -148,7 +149,7 @@ impl CudaEngine {
                 .head
                 .loss(main, logits, labels, images, losses, unused)?;
         }
-        self.outputs(phase, split.len(), false)
+        Ok(self.ask_for_outputs(OutputsOf::Evaluation, split.len())?)
     }
 
     /// The backbone's output before pooling for some images of a split.

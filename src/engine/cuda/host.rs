@@ -5,12 +5,31 @@ use tracing::trace_span;
 use super::room::{self, Whole, Work};
 use super::{CudaEngine, Phase};
 use crate::dataset::Data;
-use crate::engine::{Error, Outputs};
+use crate::engine::Outputs;
 use crate::kernels::batch_norm;
 use crate::kernels::cuda;
 use crate::kernels::cuda::memory::{Pinned, Words};
 use crate::kernels::cuda::update::{self, Table};
 use crate::model::operation::{MOVING_VARIANCE, OPERATION_TENSORS};
+
+/// What outputs are of: those of both may be on their way.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum OutputsOf {
+    Training,
+    Evaluation,
+}
+
+/// Outputs on their way to the host: where, and of how many images.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Coming {
+    first: usize,
+    images: usize,
+}
+
+/// Where parameters begin among the values that the host takes: after two sets of outputs.
+fn first_parameter(whole: &Whole) -> usize {
+    2 * (whole.losses.len() + whole.logits.len())
+}
 
 impl CudaEngine {
     /// Parameters, what is derived of them once, and labels.
@@ -52,49 +71,67 @@ impl CudaEngine {
         Ok(table)
     }
 
-    /// Losses and logits of so many images, once all is done; parameters too, if they changed.
-    pub(super) fn outputs(
+    /// Asks for the losses and logits of so many images, which work in the main stream makes.
+    pub(super) fn ask_for_outputs(
         &mut self,
-        phase: &Phase,
+        of: OutputsOf,
         images: usize,
-        changed: bool,
-    ) -> Result<Outputs, Error> {
+    ) -> Result<Coming, cuda::Error> {
         let main = &self.streams.main;
-        let logits = images * self.work.outputs;
-        self.values
-            .download(main, self.whole.losses.first(images))?;
-        self.values
-            .download_at(main, self.whole.logits.first(logits), images)?;
-        let parameters = images + logits;
-        if changed {
-            let [of_parameters, of_states] = self.whole.found;
-            let update = &self.kernels.update;
-            update.not_finite(main, self.whole.parameters, of_parameters)?;
-            update.not_finite(main, phase.room.tail.states(), of_states)?;
-            self.values
-                .download_at(main, self.whole.parameters, parameters)?;
-            self.words.download(main, of_parameters)?;
-            self.words.download_at(main, of_states, update::SEARCHERS)?;
-        }
-        trace_span!("wait for device").in_scope(|| main.synchronize())?;
-        let values = self.values.values()?;
-        let outputs = Outputs {
-            losses: values[..images].to_vec(),
-            logits: values[images..parameters].to_vec(),
+        let Whole { losses, logits, .. } = self.whole;
+        let first = match of {
+            OutputsOf::Training => 0,
+            OutputsOf::Evaluation => losses.len() + logits.len(),
         };
-        if changed {
-            for (first, tensor) in
-                room::firsts_of(&self.work.tensors).zip(&mut self.parameters.tensors)
-            {
-                let from = &values[parameters + first..][..tensor.values.len()];
-                tensor.values.copy_from_slice(from);
-            }
-            let found = &self.words.values()?[..2 * update::SEARCHERS];
-            if found.contains(&1) {
-                self.not_finite = self.search(phase)?;
-            }
+        let logits = logits.first(images * self.work.outputs);
+        self.values.download_at(main, losses.first(images), first)?;
+        self.values.download_at(main, logits, first + images)?;
+        Ok(Coming { first, images })
+    }
+
+    /// Asks for the parameters, and whether they and the optimizer's states are finite.
+    pub(super) fn ask_for_parameters(&mut self, phase: &Phase) -> Result<(), cuda::Error> {
+        let main = &self.streams.main;
+        let [of_parameters, of_states] = self.whole.found;
+        let update = &self.kernels.update;
+        update.not_finite(main, self.whole.parameters, of_parameters)?;
+        update.not_finite(main, phase.room.tail.states(), of_states)?;
+        let first = first_parameter(&self.whole);
+        self.values
+            .download_at(main, self.whole.parameters, first)?;
+        self.words.download(main, of_parameters)?;
+        self.words.download_at(main, of_states, update::SEARCHERS)
+    }
+
+    /// Waits until what was asked for is there.
+    pub(super) fn wait(&self) -> Result<(), cuda::Error> {
+        trace_span!("wait for device").in_scope(|| self.streams.main.synchronize())
+    }
+
+    /// Outputs that were asked for.
+    pub(super) fn outputs(&mut self, coming: Coming) -> Result<Outputs, cuda::Error> {
+        let Coming { first, images } = coming;
+        let values = &self.values.values()?[first..];
+        Ok(Outputs {
+            losses: values[..images].to_vec(),
+            logits: values[images..][..images * self.work.outputs].to_vec(),
+        })
+    }
+
+    /// Takes the parameters that were asked for.
+    pub(super) fn take_parameters(&mut self, phase: &Phase) -> Result<(), cuda::Error> {
+        let first = first_parameter(&self.whole);
+        let values = &self.values.values()?[first..];
+        let firsts = room::firsts_of(&self.work.tensors);
+        for (first, tensor) in firsts.zip(&mut self.parameters.tensors) {
+            let from = &values[first..][..tensor.values.len()];
+            tensor.values.copy_from_slice(from);
         }
-        Ok(outputs)
+        let found = &self.words.values()?[..2 * update::SEARCHERS];
+        if found.contains(&1) {
+            self.not_finite = self.search(phase)?;
+        }
+        Ok(())
     }
 
     /// Name and place of the first value that is not finite: of the parameters, then of the optimizer's
@@ -148,7 +185,7 @@ impl CudaEngine {
 
 /// Values that the host takes from the device at most: outputs of a split, and parameters.
 pub(super) fn values(whole: &Whole) -> usize {
-    whole.losses.len() + whole.logits.len() + whole.parameters.len().max(whole.inverses.len())
+    first_parameter(whole) + whole.parameters.len().max(whole.inverses.len())
 }
 
 /// Words that go between host and device at most.

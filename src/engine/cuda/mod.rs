@@ -258,14 +258,41 @@ impl Engine for CudaEngine {
         observer: &Observer<'_>,
         step: &mut dyn FnMut(usize, &Outputs),
     ) -> Result<Outputs, Error> {
-        let outputs =
-            self.with_phase(|engine, phase| engine.train(phase, epoch, dropout, observer))?;
+        let outputs = self.with_phase(|engine, phase| {
+            let coming = engine.train(phase, epoch, dropout, observer)?;
+            engine.wait()?;
+            engine.take_parameters(phase)?;
+            Ok(engine.outputs(coming)?)
+        })?;
         step(epoch.steps(), &outputs);
         Ok(outputs)
     }
 
+    fn train_and_evaluate(
+        &mut self,
+        epoch: &TrainingEpoch<'_>,
+        dropout: &random::Stream,
+        split: &Split,
+        observer: &Observer<'_>,
+        step: &mut dyn FnMut(usize, &Outputs),
+    ) -> Result<[Outputs; 2], Error> {
+        let both = self.with_phase(|engine, phase| {
+            let of_training = engine.train(phase, epoch, dropout, observer)?;
+            let of_evaluation = engine.evaluate_split(phase, split, observer)?;
+            engine.wait()?;
+            engine.take_parameters(phase)?;
+            Ok([engine.outputs(of_training)?, engine.outputs(of_evaluation)?])
+        })?;
+        step(epoch.steps(), &both[0]);
+        Ok(both)
+    }
+
     fn evaluate(&mut self, split: &Split, observer: &Observer<'_>) -> Result<Outputs, Error> {
-        self.with_phase(|engine, phase| engine.evaluate_split(phase, split, observer))
+        self.with_phase(|engine, phase| {
+            let coming = engine.evaluate_split(phase, split, observer)?;
+            engine.wait()?;
+            Ok(engine.outputs(coming)?)
+        })
     }
 
     fn parameters(&self) -> Result<Parameters, Error> {
