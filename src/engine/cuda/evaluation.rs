@@ -11,7 +11,8 @@ use super::stretch::Crossing;
 use super::{CudaEngine, Phase, chunks};
 use crate::dataset::Split;
 use crate::engine::Error;
-use crate::kernels::cuda::memory::{Floats, Pinned};
+use crate::kernels::cuda::Pinned;
+use crate::kernels::cuda::memory::Floats;
 use crate::kernels::cuda::pixels::Pass;
 use crate::record::Observer;
 

@@ -8,7 +8,8 @@ use crate::dataset::Data;
 use crate::engine::Outputs;
 use crate::kernels::batch_norm;
 use crate::kernels::cuda;
-use crate::kernels::cuda::memory::{Pinned, Words};
+use crate::kernels::cuda::Pinned;
+use crate::kernels::cuda::memory::Words;
 use crate::kernels::cuda::update::{self, Table};
 use crate::model::operation::{MOVING_VARIANCE, OPERATION_TENSORS};
 

@@ -5,7 +5,8 @@ use std::ops::Range;
 use rayon::prelude::*;
 
 use crate::dataset::batch::{Pass, TrainingEpoch};
-use crate::kernels::cuda::memory::{Floats, Pinned, Plan, Words};
+use crate::kernels::cuda::Pinned;
+use crate::kernels::cuda::memory::{Floats, Plan, Words};
 use crate::kernels::cuda::pixels::{CHANGE_WORDS, Change};
 use crate::kernels::cuda::{Device, Error, Stream};
 use crate::random::Stream as Random;

@@ -25,7 +25,8 @@ use super::update::Update;
 use super::{Engine, Error, Outputs};
 use crate::dataset::batch::TrainingEpoch;
 use crate::dataset::{Data, Split};
-use crate::kernels::cuda::memory::{Memory, Pinned, Plan};
+use crate::kernels::cuda::Pinned;
+use crate::kernels::cuda::memory::{Memory, Plan};
 use crate::kernels::cuda::update::{Rule, Table};
 use crate::kernels::cuda::{
     self, Device, Event, Graph, Kernels, Loading, MOST_IMAGES, Priority, Stream,

@@ -8,7 +8,8 @@ use tracing::trace_span;
 
 use crate::dataset::Split;
 use crate::engine::Error;
-use crate::kernels::cuda::memory::{Floats, Pinned, Plan};
+use crate::kernels::cuda::Pinned;
+use crate::kernels::cuda::memory::{Floats, Plan};
 use crate::kernels::cuda::{self, Device, Event, Stream};
 use crate::recipe::SplitName;
 use crate::record::Observer;

@@ -12,6 +12,7 @@ pub mod head;
 mod launch;
 pub mod memory;
 mod module;
+mod pinned;
 pub mod pixels;
 pub mod pointwise;
 mod stream;
@@ -22,6 +23,7 @@ pub mod workbench;
 pub use device::Device;
 pub use error::Error;
 pub use launch::{MOST_IMAGES, Threads};
+pub use pinned::Pinned;
 pub use stream::{Event, Graph, Priority, Stream};
 
 use std::thread::JoinHandle;

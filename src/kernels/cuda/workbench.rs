@@ -1,6 +1,7 @@
 //! Arrays that come from the host and go back there, for looking at single kernels.
 
-use super::memory::{Memory, Pinned, Plan, Value, View};
+use super::Pinned;
+use super::memory::{Memory, Plan, Value, View};
 use super::{Device, Error, Stream};
 
 /// Arrays on a device, and a stream to work on them.
