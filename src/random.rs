@@ -127,6 +127,11 @@ pub fn dropout_threshold(rate: f64) -> u32 {
     (rate * 16_777_216.0).round() as u32
 }
 
+/// What an element that dropout keeps is multiplied by.
+pub fn dropout_scale(rate: f64) -> f32 {
+    (1.0 / (1.0 - rate)) as f32
+}
+
 /// Sine and cosine of a rotation by an angle uniform in ±`turn` turns.
 pub fn rotation(word: u32, turn: f64) -> [f32; 2] {
     let u = f64::from(unit(word));

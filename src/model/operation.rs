@@ -65,11 +65,25 @@ impl Operation {
         self.output_shape[0] * self.output_shape[1]
     }
 
+    /// Rows of the kernel in one piece of the sum for gamma's gradient (docs/arithmetic.md).
+    pub fn gamma_piece(&self) -> usize {
+        match self.kind {
+            // All of it.
+            Convolution::Depthwise { .. } => DEPTHWISE_TAPS,
+            Convolution::First | Convolution::Pointwise => GAMMA_PIECE,
+        }
+    }
+
     /// Whole images in a slice of a sum over the batch (docs/arithmetic.md, slices).
     pub fn slice_images(&self) -> usize {
         slice_images(self.output_pixels())
     }
 }
+
+/// Rows of a kernel in one piece of the sum for gamma's gradient.
+pub const GAMMA_PIECE: usize = 64;
+/// Weights of a channel of a depthwise convolution.
+const DEPTHWISE_TAPS: usize = 9;
 
 /// Rows that a slice of a sum over the batch has at least.
 const SLICE_ROWS: usize = 128;

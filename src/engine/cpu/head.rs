@@ -236,6 +236,6 @@ impl Head {
     }
 
     fn scale(&self) -> f32 {
-        (1.0 / (1.0 - self.rate)) as f32
+        random::dropout_scale(self.rate)
     }
 }

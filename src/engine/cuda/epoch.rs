@@ -232,7 +232,7 @@ fn rotations(epoch: &TrainingEpoch<'_>) -> usize {
 fn mask(rate: f64, dropout: &random::Stream) -> Mask {
     Mask {
         threshold: random::dropout_threshold(rate),
-        scale: (1.0 / (1.0 - rate)) as f32,
+        scale: random::dropout_scale(rate),
         key: dropout.seed(),
         what: dropout.what(),
     }

@@ -7,12 +7,7 @@ use crate::kernels::cuda::update::{self, BatchNorm, Gradients};
 use crate::kernels::cuda::{Error, Kernels, Stream};
 use crate::kernels::{depthwise::Shape, first_convolution};
 use crate::model::Operation;
-use crate::model::operation::{BETA, Convolution, GAMMA, MOVING_MEAN, slice_images};
-
-/// Rows of weights in one piece of the sum for gamma's gradient (docs/arithmetic.md).
-const GAMMA_PIECE: usize = 64;
-/// The same for a depthwise kernel: all of it.
-const DEPTHWISE_PIECE: usize = 9;
+use crate::model::operation::{BETA, Convolution, GAMMA, GAMMA_PIECE, MOVING_MEAN, slice_images};
 
 /// A convolution with its batch norm, in the device's memory.
 pub(super) struct Layer {
@@ -42,10 +37,6 @@ impl Layer {
             bias: plan.array(n),
             folded: plan.array(k * n),
         };
-        let piece = match operation.kind {
-            Convolution::Depthwise { .. } => DEPTHWISE_PIECE,
-            Convolution::First | Convolution::Pointwise => GAMMA_PIECE,
-        };
         Self {
             update: update::Layer {
                 kernel: tensors[0],
@@ -55,7 +46,7 @@ impl Layer {
                 gradients: None,
                 k,
                 n,
-                piece,
+                piece: operation.gamma_piece(),
                 slice_images: operation.slice_images(),
                 trained: [false; 3],
             },

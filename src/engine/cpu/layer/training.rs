@@ -4,12 +4,7 @@ use super::{Folded, Layer};
 use crate::engine::update::{State, Update};
 use crate::kernels::pointwise::PackedWeights;
 use crate::kernels::{Buffer, Level, batch_norm, zeros};
-use crate::model::operation::{BETA, Convolution, GAMMA, MOVING_MEAN, OPERATION_TENSORS};
-
-/// Rows of weights in one piece of the sum for gamma's gradient (docs/arithmetic.md).
-const GAMMA_PIECE: usize = 64;
-/// The same for a depthwise kernel: all of it.
-const DEPTHWISE_PIECE: usize = 9;
+use crate::model::operation::{BETA, GAMMA, MOVING_MEAN, OPERATION_TENSORS};
 
 /// What only a trained layer has.
 pub(super) struct Training {
@@ -78,10 +73,7 @@ impl Layer {
     /// folds again: block by block, so that a weight is fetched once for all of it.
     pub(in crate::engine::cpu) fn update(&mut self, level: Level, update: &Update, sums: &[f32]) {
         let outputs = self.operation.output_shape[2];
-        let piece = match self.operation.kind {
-            Convolution::Depthwise { .. } => DEPTHWISE_PIECE,
-            _ => GAMMA_PIECE,
-        };
+        let piece = self.operation.gamma_piece();
         let (folded_gradient, bias_gradient) = sums.split_at(self.tensors[0].len());
         let Some(training) = &mut self.training else {
             return;
