@@ -114,11 +114,7 @@ impl CudaEngine {
             Source::Some { values, .. } => (values, None),
         };
         let prefix = &phase.room.prefix;
-        let input = if prefix.is_empty() {
-            border
-        } else {
-            &phase.room.input
-        };
+        let input = phase.room.input_of(border);
         let to = input.values(None, images);
         let between = phase.room.between;
         let passes = inputs.sizes().passes;

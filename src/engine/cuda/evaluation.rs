@@ -62,12 +62,7 @@ impl CudaEngine {
         observer: &Observer<'_>,
     ) -> Result<(), Error> {
         let images = positions.len();
-        let is_picture = phase.room.prefix.is_empty();
-        let input = if is_picture {
-            border
-        } else {
-            &phase.room.input
-        };
+        let input = phase.room.input_of(border);
         self.prepare(split, positions, input, observer)?;
         let work = (&self.kernels, &self.streams.main, &self.whole.layers[..]);
         let prefix = &phase.room.prefix;

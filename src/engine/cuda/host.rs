@@ -43,12 +43,11 @@ impl CudaEngine {
         }
         self.values.upload(stream, self.whole.parameters)?;
         let values = self.values.values()?;
-        let mut first = 0;
-        for operation in &self.work.operations {
+        let widths = self.work.widths();
+        for (first, operation) in room::firsts_of(&widths).zip(&self.work.operations) {
             let variance = self.parameters.values(operation.kernel + MOVING_VARIANCE);
             let inverse = batch_norm::inverse_deviation(variance);
             values[first..first + inverse.len()].copy_from_slice(&inverse);
-            first += room::len_of(&[inverse.len()]);
         }
         self.values.upload(stream, self.whole.inverses)?;
         for (name, labels) in self.whole.labels {

@@ -4,6 +4,8 @@ use std::ops::Range;
 
 use rayon::prelude::*;
 
+use super::chunks;
+
 use crate::dataset::batch::{Pass, TrainingEpoch};
 use crate::kernels::cuda::Pinned;
 use crate::kernels::cuda::memory::{Floats, Plan, Words};
@@ -35,10 +37,7 @@ impl Sizes {
 
     /// Images of the chunks, in order.
     pub(super) fn each_chunk(self) -> impl Iterator<Item = Range<usize>> {
-        let Self { images, chunk, .. } = self;
-        (0..images)
-            .step_by(chunk)
-            .map(move |first| first..images.min(first + chunk))
+        chunks(self.images, self.chunk)
     }
 
     /// Words of the inputs of the steps of a chunk: labels, indices, rates, and phase with epoch.

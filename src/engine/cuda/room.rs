@@ -56,6 +56,14 @@ impl Work {
             .unwrap_or(0)
     }
 
+    /// Channels of the output of each operation.
+    pub(super) fn widths(&self) -> Vec<usize> {
+        let operations = self.operations.iter();
+        operations
+            .map(|operation| operation.output_shape[2])
+            .collect()
+    }
+
     /// Tensors of a network.
     pub(super) fn tensors(network: &Network) -> Vec<usize> {
         network
@@ -160,7 +168,7 @@ impl Whole {
     pub(super) fn plan(plan: &mut Plan, work: &Work, extent: Extent) -> Self {
         let parameters = plan.array(len_of(&work.tensors));
         let tensors = parts_of(parameters, &work.tensors);
-        let widths: Vec<usize> = work.operations.iter().map(|o| o.output_shape[2]).collect();
+        let widths = work.widths();
         let inverses = plan.array(len_of(&widths));
         let layers = work
             .operations
@@ -247,6 +255,15 @@ pub(super) struct PhaseRoom {
 }
 
 impl PhaseRoom {
+    /// Where pictures go as the network sees them: where nothing is frozen they are what crosses the border.
+    pub(super) fn input_of<'a>(&'a self, border: &'a Crossing) -> &'a Crossing {
+        if self.prefix.is_empty() {
+            border
+        } else {
+            &self.input
+        }
+    }
+
     pub(super) fn plan(
         plan: &mut Plan,
         work: &Work,
