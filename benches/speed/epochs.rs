@@ -131,6 +131,7 @@ fn run(bench: &Bench, threads: usize) -> anyhow::Result<Vec<Epoch>> {
         threads: Some(threads),
         level: Some(options.level),
         device: Device::Cpu,
+        resume: false,
         runs: folder.path().join("runs"),
     };
     let epochs = Mutex::new(Vec::new());

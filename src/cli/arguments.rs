@@ -87,6 +87,9 @@ pub struct Show {
 pub struct Run {
     /// Path or name of a recipe
     pub recipe: String,
+    /// Go on with the newest run of the same recipe, seed and executable that did not end
+    #[arg(long)]
+    pub resume: bool,
     /// A look at what its threads do.
     #[command(flatten)]
     pub trace: TraceFile,
@@ -98,6 +101,9 @@ pub struct Check {
     /// Paths or names of recipes
     #[arg(required = true, value_name = "RECIPE")]
     pub recipes: Vec<String>,
+    /// Go on with the newest runs of the same recipes, seeds and executable that did not end
+    #[arg(long)]
+    pub resume: bool,
     /// A look at what its threads do.
     #[command(flatten)]
     pub trace: TraceFile,

@@ -3,7 +3,7 @@
 use anyhow::anyhow;
 use serde::Serialize;
 
-use super::arguments::EngineName;
+use super::arguments::{Check, EngineName};
 use super::exit::{Exit, Failure};
 use super::run::pin_advice;
 use super::session::{Session, unpinned};
@@ -102,7 +102,9 @@ struct Unpinned {
 }
 
 /// Checks recipes one after another; the worst exit code wins. None is run if one of them is wrong.
-pub fn check(session: &Session, recipes: &[String]) -> Result<Exit, Failure> {
+pub fn check(session: &Session, arguments: &Check) -> Result<Exit, Failure> {
+    let recipes = &arguments.recipes;
+    session.check_resume(arguments.resume)?;
     if session.options.engine == EngineName::Candle {
         return Err(Failure::wrong(anyhow!(
             "`check` takes no `--engine candle`: its arithmetic is not defined, so no golden can hold it\n\
@@ -111,7 +113,7 @@ pub fn check(session: &Session, recipes: &[String]) -> Result<Exit, Failure> {
     }
     let prepared: Vec<_> = recipes
         .iter()
-        .map(|written| (written, prepare(session, written)))
+        .map(|written| (written, prepare(session, arguments, written)))
         .collect();
     let is_anything_wrong = prepared.iter().any(|(_, prepared)| prepared.is_err());
     let mut told = Told::default();
@@ -203,7 +205,7 @@ struct Prepared {
 }
 
 /// All that can be found wrong without running anything.
-fn prepare(session: &Session, written: &str) -> Result<Prepared, Failure> {
+fn prepare(session: &Session, arguments: &Check, written: &str) -> Result<Prepared, Failure> {
     let recipe = session.load(written)?.recipe;
     let golden = session.goldens.load(&recipe.name)?;
     let open = unpinned(&recipe);
@@ -218,7 +220,10 @@ fn prepare(session: &Session, written: &str) -> Result<Prepared, Failure> {
             ),
         ));
     }
-    let request = session.request(recipe)?;
+    let request = Request {
+        resume: arguments.resume,
+        ..session.request(recipe)?
+    };
     Ok(Prepared { request, golden })
 }
 

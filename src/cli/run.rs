@@ -4,6 +4,7 @@ use std::fmt::Write as _;
 
 use serde::Serialize;
 
+use super::arguments::Run;
 use super::exit::{Exit, Failure};
 use super::output;
 use super::runs;
@@ -12,7 +13,7 @@ use crate::golden::compare::figures_in_order;
 use crate::record::Record;
 use crate::report::terminal::numbers;
 use crate::report::terminal::table::{Side, Table};
-use crate::run::{self, Outcome};
+use crate::run::{self, Outcome, Request};
 
 /// Decimals of the figures that are shown.
 const DECIMALS: usize = 6;
@@ -28,10 +29,14 @@ struct Ran<'a> {
 }
 
 /// Runs a recipe.
-pub fn run(session: &Session, written: &str) -> Result<Exit, Failure> {
-    let loaded = session.load(written)?;
+pub fn run(session: &Session, arguments: &Run) -> Result<Exit, Failure> {
+    session.check_resume(arguments.resume)?;
+    let loaded = session.load(&arguments.recipe)?;
     let name = loaded.recipe.name.clone();
-    let request = session.request(loaded.recipe)?;
+    let request = Request {
+        resume: arguments.resume,
+        ..session.request(loaded.recipe)?
+    };
     let outcome = run::run(&request, &session.observer())?;
     if session.options.json {
         output::json(&Ran {

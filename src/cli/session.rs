@@ -110,6 +110,16 @@ impl Session {
         )))
     }
 
+    /// Refuses to go on with an earlier run where none may be used.
+    pub fn check_resume(&self, resume: bool) -> Result<(), Failure> {
+        if resume && self.options.fresh {
+            return Err(Failure::wrong(anyhow!(
+                "`--resume` does not go with `--fresh`, which uses no earlier run"
+            )));
+        }
+        Ok(())
+    }
+
     /// Folder of all runs.
     pub fn runs(&self) -> PathBuf {
         self.root.join("runs")
@@ -131,6 +141,7 @@ impl Session {
                 DeviceName::Cpu => Device::Cpu,
                 DeviceName::Cuda => Device::Cuda,
             },
+            resume: false,
             runs: self.runs(),
         })
     }

@@ -32,6 +32,26 @@ pub struct Outputs {
     pub logits: Vec<f32>,
 }
 
+/// State of a phase's optimizer: what it takes beside the parameters to go on within the phase.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct OptimizerState {
+    /// Steps that were done in the phase: Adam's rate depends on their number.
+    pub steps: u64,
+    /// Of each trained tensor, in the model's order.
+    pub moments: Vec<Moments>,
+}
+
+/// Moments of a trained tensor; what a rule does not use is zero.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Moments {
+    /// Place of the tensor among the network's.
+    pub tensor: usize,
+    /// First moment, or momentum.
+    pub first: Vec<f32>,
+    /// Second moment.
+    pub second: Vec<f32>,
+}
+
 /// Why an engine stopped.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
@@ -107,6 +127,15 @@ pub trait Engine {
 
     /// A copy of the parameters as they are.
     fn parameters(&self) -> Result<Parameters, Error>;
+
+    /// A copy of the optimizer's state after the last epoch.
+    fn optimizer_state(&self) -> Result<OptimizerState, Error>;
+
+    /// Goes on within the phase that has just begun, from the state that the optimizer had after an epoch of it.
+    ///
+    /// # Panics
+    /// If it is not of the tensors that the phase trains.
+    fn resume_phase(&mut self, state: &OptimizerState) -> Result<(), Error>;
 
     /// Name and flat index of the first parameter, else of the first element of optimizer state, that is
     /// not finite.

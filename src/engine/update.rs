@@ -2,6 +2,7 @@
 
 use std::ops::Range;
 
+use super::Moments;
 use crate::kernels::cuda::update::Rule;
 use crate::kernels::optimizer::{Adam, RmsProp, Sgd};
 use crate::kernels::{Buffer, Level, zeros};
@@ -20,6 +21,29 @@ impl State {
     pub(in crate::engine) fn first_non_finite(&self) -> Option<usize> {
         let bad = |values: &[f32]| values.iter().position(|value| !value.is_finite());
         bad(&self.first).or_else(|| bad(&self.second))
+    }
+
+    /// True if there are no elements.
+    pub(in crate::engine) fn is_empty(&self) -> bool {
+        self.first.is_empty()
+    }
+
+    /// A copy, as the state of the tensor at a place.
+    pub(in crate::engine) fn moments(&self, tensor: usize) -> Moments {
+        Moments {
+            tensor,
+            first: self.first.to_vec(),
+            second: self.second.to_vec(),
+        }
+    }
+
+    /// Takes what [`moments`](Self::moments) gave.
+    ///
+    /// # Panics
+    /// If it is of another length.
+    pub(in crate::engine) fn restore(&mut self, moments: &Moments) {
+        self.first.copy_from_slice(&moments.first);
+        self.second.copy_from_slice(&moments.second);
     }
 
     /// The state of all elements.
@@ -96,6 +120,13 @@ impl Update {
     pub(in crate::engine) fn next_step(&mut self) {
         if let Self::Adam(adam) = self {
             adam.next_step();
+        }
+    }
+
+    /// Goes on by so many steps, as if they had been done.
+    pub(in crate::engine) fn skip(&mut self, steps: u64) {
+        for _ in 0..steps {
+            self.next_step();
         }
     }
 

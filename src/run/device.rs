@@ -1,7 +1,14 @@
-//! Which device computes.
+//! Which device computes, and the engine on it.
 
 use super::{Device, EngineKind, Error, Request};
-use crate::kernels::cuda;
+use crate::artifacts::cache::Cache;
+use crate::dataset::Data;
+use crate::engine::Engine;
+use crate::engine::candle::CandleEngine;
+use crate::engine::cpu::CpuEngine;
+use crate::engine::cuda::CudaEngine;
+use crate::kernels::{Level, cuda};
+use crate::model::{Network, Parameters};
 use crate::record::{Event, Observer};
 
 /// A CUDA device whose kernels are being loaded while pictures are decoded.
@@ -33,7 +40,7 @@ pub(super) fn choose(request: &Request, observer: &Observer<'_>) -> Result<Optio
 }
 
 /// What a device gave; with `auto` an error is a note, and the CPU computes.
-pub(super) fn or_cpu<T>(
+fn or_cpu<T>(
     request: &Request,
     found: Result<T, cuda::Error>,
     observer: &Observer<'_>,
@@ -48,5 +55,51 @@ pub(super) fn or_cpu<T>(
             Ok(None)
         }
         Err(error) => Err(error.into()),
+    }
+}
+
+/// What an engine is made of, beside its parameters.
+pub(super) struct Making<'a> {
+    pub request: &'a Request,
+    pub level: Level,
+    pub network: &'a Network,
+    pub data: &'a Data,
+    pub cache: &'a Cache,
+    pub observer: &'a Observer<'a>,
+}
+
+impl Making<'_> {
+    /// The engine with these parameters, and the name of its device where it is not the CPU.
+    pub fn engine(
+        &self,
+        device: Option<Chosen>,
+        parameters: Parameters,
+    ) -> Result<(Box<dyn Engine>, Option<String>), Error> {
+        let Self {
+            request,
+            network,
+            data,
+            ..
+        } = *self;
+        if let Some(Chosen { device, kernels }) = device {
+            let name = device.description().name.clone();
+            let parameters = parameters.clone();
+            let engine =
+                CudaEngine::new(device, kernels, network, parameters, &request.recipe, data);
+            if let Some(engine) = or_cpu(request, engine, self.observer)? {
+                return Ok((Box::new(engine), Some(name)));
+            }
+        }
+        let engine: Box<dyn Engine> = match request.engine {
+            EngineKind::Native => Box::new(CpuEngine::new(
+                self.level,
+                network,
+                parameters,
+                request.recipe.input.batch_size as usize,
+                self.cache.clone(),
+            )),
+            EngineKind::Candle => Box::new(CandleEngine::new(network, parameters)?),
+        };
+        Ok((engine, None))
     }
 }

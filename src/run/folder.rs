@@ -1,31 +1,87 @@
-//! The folder of a run.
+//! The folder of a run, which belongs to one process while the run goes on.
 
 use std::path::{Path, PathBuf};
 use std::time::SystemTime;
+
+use fs_err::{self as fs, File};
 
 use super::Error;
 use crate::record::Record;
 use crate::whole;
 
-/// A folder of its own for a run: seconds since 1970 and a number that no other run has.
-pub(super) fn create(runs: &Path) -> Result<PathBuf, Error> {
-    fs_err::create_dir_all(runs)?;
-    let seconds = SystemTime::UNIX_EPOCH
-        .elapsed()
-        .map_or(0, |elapsed| elapsed.as_secs());
-    for number in 0_u32.. {
-        let folder = runs.join(format!("{seconds}-{number}"));
-        match fs_err::create_dir(&folder) {
-            Ok(()) => return Ok(folder),
-            Err(error) if error.kind() == std::io::ErrorKind::AlreadyExists => {}
-            Err(error) => return Err(error.into()),
-        }
-    }
-    unreachable!("one of four thousand million numbers is free")
+/// File that says that a run is over.
+const RECORD_FILE: &str = "record.json";
+/// File that is locked while a process works in the folder.
+const LOCK_FILE: &str = "running.lock";
+
+/// The folder of a run that goes on.
+pub(super) struct Folder {
+    pub path: PathBuf,
+    /// The system lets go of it when the process dies.
+    _lock: File,
 }
 
-/// Writes `record.json`, which says that the run is over.
-pub(super) fn write_record(folder: &Path, record: &Record) -> Result<(), Error> {
-    let text = serde_json::to_vec_pretty(record).map_err(std::io::Error::from)?;
-    Ok(whole::write(&folder.join("record.json"), &text)?)
+impl Folder {
+    /// A folder of its own for a new run: seconds since 1970 and a number that no other run has.
+    pub fn create(runs: &Path) -> Result<Self, Error> {
+        fs::create_dir_all(runs)?;
+        let seconds = SystemTime::UNIX_EPOCH
+            .elapsed()
+            .map_or(0, |elapsed| elapsed.as_secs());
+        for number in 0_u32.. {
+            let path = runs.join(format!("{seconds}-{number}"));
+            match fs::create_dir(&path) {
+                Ok(()) => {
+                    let lock = File::create(path.join(LOCK_FILE))?;
+                    lock.file().lock()?;
+                    return Ok(Self { path, _lock: lock });
+                }
+                Err(error) if error.kind() == std::io::ErrorKind::AlreadyExists => {}
+                Err(error) => return Err(error.into()),
+            }
+        }
+        unreachable!("one of four thousand million numbers is free")
+    }
+
+    /// The folder of a run that did not end, for this process; none if another works in it.
+    pub fn take(path: PathBuf) -> Result<Option<Self>, Error> {
+        let lock = fs::OpenOptions::new()
+            .create(true)
+            .write(true)
+            .truncate(false)
+            .open(path.join(LOCK_FILE))?;
+        match lock.file().try_lock() {
+            Ok(()) => {}
+            Err(std::fs::TryLockError::WouldBlock) => return Ok(None),
+            Err(std::fs::TryLockError::Error(error)) => return Err(error.into()),
+        }
+        // It may have ended between a look at it and now.
+        let is_over = path.join(RECORD_FILE).exists();
+        Ok((!is_over).then_some(Self { path, _lock: lock }))
+    }
+
+    /// Writes `record.json`, which says that the run is over.
+    pub fn write_record(&self, record: &Record) -> Result<(), Error> {
+        let text = serde_json::to_vec_pretty(record).map_err(std::io::Error::from)?;
+        whole::write(&self.path.join(RECORD_FILE), &text)?;
+        Ok(fs::remove_file(self.path.join(LOCK_FILE))?)
+    }
+}
+
+/// Folders of runs of a recipe that did not end, the newest first.
+pub(super) fn unfinished(runs: &Path) -> Vec<PathBuf> {
+    let Ok(entries) = fs::read_dir(runs) else {
+        return vec![];
+    };
+    let when = |name: &str| {
+        let (seconds, number) = name.split_once('-')?;
+        Some((seconds.parse::<u64>().ok()?, number.parse::<u32>().ok()?))
+    };
+    let mut folders: Vec<((u64, u32), PathBuf)> = entries
+        .flatten()
+        .filter_map(|entry| Some((when(entry.file_name().to_str()?)?, entry.path())))
+        .filter(|(_, path)| !path.join(RECORD_FILE).exists())
+        .collect();
+    folders.sort_unstable();
+    folders.into_iter().rev().map(|(_, path)| path).collect()
 }

@@ -7,6 +7,7 @@ mod folder;
 mod inputs;
 mod provenance;
 mod request;
+mod resume;
 
 pub use error::Error;
 pub use request::{Device, EngineKind, Request};
@@ -15,19 +16,17 @@ use std::path::PathBuf;
 
 use tracing::trace_span;
 
-use self::device::Chosen;
+use self::folder::Folder;
 use self::inputs::Inputs;
 use self::provenance::Clock;
-use crate::artifacts::cache::Cache;
+use self::resume::Wanted;
+use crate::artifacts::cache::{Cache, executable_digest};
 use crate::dataset;
-use crate::engine::Engine;
-use crate::engine::candle::CandleEngine;
-use crate::engine::cpu::CpuEngine;
-use crate::engine::cuda::CudaEngine;
 use crate::kernels::{Level, environment};
 use crate::model::{Network, Parameters};
 use crate::record::{Observer, Record};
-use crate::train::Training;
+use crate::train::checkpoint::Computed;
+use crate::train::{Checkpoint, Training};
 
 /// What a run gives.
 #[derive(Clone, Debug)]
@@ -92,41 +91,64 @@ fn run_here(request: &Request, level: Level, observer: &Observer<'_>) -> Result<
     let parameters = Parameters::with_new_head(&network, backbone, recipe.seed);
     let mut record = Record::default();
     facts::state(&mut record, recipe, &inputs, &data, &network, &parameters)?;
-    let device_name = device
-        .as_ref()
-        .map(|chosen| chosen.device.description().name.clone());
-    let on_device = match device {
-        Some(Chosen { device, kernels }) => {
-            let parameters = parameters.clone();
-            let engine = CudaEngine::new(device, kernels, &network, parameters, recipe, &data);
-            device::or_cpu(request, engine, observer)?
-        }
-        None => None,
+    let computed = Computed {
+        executable: executable_digest().to_owned(),
+        engine: request.engine.word().to_owned(),
     };
-    let device = device_name.filter(|_| on_device.is_some());
-    let mut engine: Box<dyn Engine> = match (on_device, request.engine) {
-        (Some(engine), _) => Box::new(engine),
-        (None, EngineKind::Native) => Box::new(CpuEngine::new(
-            level,
-            &network,
-            parameters,
-            recipe.input.batch_size as usize,
-            cache.clone(),
-        )),
-        (None, EngineKind::Candle) => Box::new(CandleEngine::new(&network, parameters)?),
+    let runs = request.runs.join(&recipe.name);
+    let wanted = Wanted {
+        start: &record,
+        recipe,
+        network: &network,
+        computed: &computed,
     };
+    let resumed = if request.resume {
+        resume::find(&runs, &wanted, observer)?
+    } else {
+        None
+    };
+    let (folder, checkpoint) = resumed.unzip();
+    let parameters = match &checkpoint {
+        Some(checkpoint) => checkpoint.parameters.clone(),
+        None => parameters,
+    };
+    let making = device::Making {
+        request,
+        level,
+        network: &network,
+        data: &data,
+        cache: &cache,
+        observer,
+    };
+    let (mut engine, device) = making.engine(device, parameters)?;
     drop(stage);
     clock.lap("model");
 
-    let folder = folder::create(&request.runs.join(&recipe.name))?;
+    let folder = match folder {
+        Some(folder) => folder,
+        None => Folder::create(&runs)?,
+    };
     let training = Training {
         recipe,
         network: &network,
         data: &data,
-        folder: &folder,
+        folder: &folder.path,
+        computed: &computed,
         observer,
     };
-    trace_span!("training").in_scope(|| training.run(engine.as_mut(), &mut record))?;
+    trace_span!("training").in_scope(|| match checkpoint {
+        None => training.run(engine.as_mut(), &mut record),
+        Some(Checkpoint {
+            after,
+            state,
+            record: so_far,
+            ..
+        }) => {
+            record = so_far;
+            provenance::count_resumed(&mut record);
+            training.resume(engine.as_mut(), &mut record, after, &state)
+        }
+    })?;
     clock.lap("training");
 
     let _stage = trace_span!("record").entered();
@@ -134,10 +156,10 @@ fn run_here(request: &Request, level: Level, observer: &Observer<'_>) -> Result<
     record
         .made
         .extend(provenance::of(request, level, device.as_deref(), &inputs));
-    folder::write_record(&folder, &record)?;
+    folder.write_record(&record)?;
     Ok(Outcome {
         record,
-        folder,
+        folder: folder.path,
         unpinned: inputs.unpinned(),
     })
 }

@@ -5,7 +5,7 @@ use std::time::Instant;
 use super::Request;
 use super::inputs::Inputs;
 use crate::kernels::Level;
-use crate::record::{MadeValue, made};
+use crate::record::{MadeValue, Record, made};
 
 /// Time of each stage of a run, and the highest use of memory until its end.
 pub(super) struct Clock {
@@ -70,6 +70,19 @@ pub(super) fn of(
         }
     }
     made
+}
+
+/// Key of how often a run was interrupted and went on; its times are those of the last piece.
+const RESUMED: &str = "resumed";
+
+/// Counts one more interruption that a run went on after.
+pub(super) fn count_resumed(record: &mut Record) {
+    let before = match record.made.get(RESUMED) {
+        Some(MadeValue::Integer(times)) => *times,
+        _ => 0,
+    };
+    let times = MadeValue::Integer(before + 1);
+    record.made.insert(RESUMED.to_owned(), times);
 }
 
 /// The most memory that this process has had so far, where the system tells.

@@ -21,6 +21,8 @@ pub struct Request {
     pub level: Option<Level>,
     /// Which device computes.
     pub device: Device,
+    /// Goes on with the newest run of the same that did not end, if there is one.
+    pub resume: bool,
     /// Folder of all runs; this one goes to `<recipe>/<run-id>` in it.
     pub runs: PathBuf,
 }

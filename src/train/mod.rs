@@ -3,9 +3,11 @@
 //! Takes an engine with its first parameters and the pictures; puts every fact that training makes into the
 //! record and tells the observer as it goes. It knows no device and no layer.
 
+pub mod checkpoint;
 mod error;
 mod running;
 
+pub use checkpoint::Checkpoint;
 pub use error::Error;
 
 use std::path::Path;
@@ -13,17 +15,21 @@ use std::time::Instant;
 
 use tracing::trace_span;
 
+use self::checkpoint::{Computed, EpochNumber};
 use self::running::Running;
 use crate::dataset::batch::TrainingEpoch;
 use crate::dataset::{Data, Split};
 use crate::digest;
-use crate::engine::{Engine, Outputs};
+use crate::engine::{Engine, OptimizerState, Outputs};
 use crate::evaluate;
 use crate::model::{Network, Parameters, Trained};
 use crate::random::{Purpose, Stream};
 use crate::recipe::{Phase, Recipe};
 use crate::record::{Address, Event, Fact, Observer, Record};
 use crate::whole;
+
+/// What names of figures of the validation split begin with.
+const VALIDATION: &str = "val_";
 
 /// Slot of the head's dropout layer.
 const DROPOUT_SLOT: u32 = 0;
@@ -36,8 +42,10 @@ pub struct Training<'a> {
     pub network: &'a Network,
     /// Its pictures.
     pub data: &'a Data,
-    /// Where models and digests go.
+    /// Where models, checkpoints and digests go.
     pub folder: &'a Path,
+    /// Who computes.
+    pub computed: &'a Computed,
     /// Who is told.
     pub observer: &'a Observer<'a>,
 }
@@ -45,8 +53,48 @@ pub struct Training<'a> {
 impl Training<'_> {
     /// Trains all phases and evaluates before, in between and after.
     pub fn run(&self, engine: &mut dyn Engine, record: &mut Record) -> Result<(), Error> {
-        let mut validated = Vec::new();
-        for (number, phase) in self.recipe.phases.iter().enumerate() {
+        self.run_from(engine, record, EpochNumber { phase: 0, epoch: 0 }, None)
+    }
+
+    /// Goes on after a checkpoint, whose parameters the engine has already and whose record is `record`.
+    pub fn resume(
+        &self,
+        engine: &mut dyn Engine,
+        record: &mut Record,
+        after: EpochNumber,
+        state: &OptimizerState,
+    ) -> Result<(), Error> {
+        let EpochNumber { phase, epoch } = after;
+        let is_over = epoch + 1 == self.recipe.phases[phase].epochs;
+        let next = if is_over {
+            EpochNumber {
+                phase: phase + 1,
+                epoch: 0,
+            }
+        } else {
+            EpochNumber {
+                phase,
+                epoch: epoch + 1,
+            }
+        };
+        let state = (!is_over).then_some(state);
+        if next.phase == self.recipe.phases.len() {
+            // Nothing is left to train; the test asks for no more than a phase that has begun.
+            let trained = self.trained(&self.recipe.phases[phase])?;
+            engine.begin_phase(&trained, &self.recipe.phases[phase].optimizer)?;
+        }
+        self.run_from(engine, record, next, state)
+    }
+
+    /// From an epoch on, in which the optimizer begins with `state`, or anew.
+    fn run_from(
+        &self,
+        engine: &mut dyn Engine,
+        record: &mut Record,
+        first: EpochNumber,
+        state: Option<&OptimizerState>,
+    ) -> Result<(), Error> {
+        for (number, phase) in self.recipe.phases.iter().enumerate().skip(first.phase) {
             let _span = trace_span!("phase", phase = number).entered();
             let trained = self.trained(phase)?;
             let address = Address::new(format!("phase.{number}"));
@@ -64,7 +112,12 @@ impl Training<'_> {
             );
             trace_span!("begin phase")
                 .in_scope(|| engine.begin_phase(&trained, &phase.optimizer))?;
-            if number == 0 {
+            let is_first = number == first.phase;
+            if let Some(state) = state.filter(|_| is_first) {
+                engine.resume_phase(state)?;
+            }
+            let first_epoch = if is_first { first.epoch } else { 0 };
+            if number == 0 && first_epoch == 0 {
                 self.initial(engine, record)?;
             }
             self.observer.tell(Event::PhaseStarted {
@@ -73,18 +126,11 @@ impl Training<'_> {
                 epochs: phase.epochs,
                 trainable: trained.parameters,
             });
-            for epoch in 0..phase.epochs {
-                validated = self.epoch(engine, record, number, phase, epoch)?;
+            for epoch in first_epoch..phase.epochs {
+                self.epoch(engine, record, number, phase, epoch)?;
             }
-            let model = self
-                .folder
-                .join(format!("model-phase-{number}.safetensors"));
-            trace_span!("save model")
-                .in_scope(|| Ok::<(), Error>(engine.parameters()?.save(&model)?))?;
         }
-        for (name, value) in validated {
-            put(record, &Address::new("final"), &name, Fact::Figure(value));
-        }
+        self.last_validation(record);
         self.test(engine, record)
     }
 
@@ -93,6 +139,20 @@ impl Training<'_> {
             phase: phase.name.clone(),
             source,
         })
+    }
+
+    /// The figures after training are those of the last epoch's validation.
+    fn last_validation(&self, record: &mut Record) {
+        let Some((number, phase)) = self.recipe.phases.iter().enumerate().next_back() else {
+            return;
+        };
+        let address = Address::new(format!("phase.{number}.epoch.{}", phase.epochs - 1));
+        for metric in &self.recipe.metrics {
+            let name = format!("{VALIDATION}{}", evaluate::metric::name(metric));
+            if let Some(fact) = record.facts.get(&address.join(&name)).cloned() {
+                put(record, &Address::new("final"), &name, fact);
+            }
+        }
     }
 
     /// The backbone's features and the figures before training.
@@ -119,7 +179,7 @@ impl Training<'_> {
         Ok(())
     }
 
-    /// One epoch with its validation; the validation's figures.
+    /// One epoch with its validation, and the checkpoint after it.
     fn epoch(
         &self,
         engine: &mut dyn Engine,
@@ -127,7 +187,7 @@ impl Training<'_> {
         number: usize,
         phase: &Phase,
         epoch: u32,
-    ) -> Result<Vec<(String, f64)>, Error> {
+    ) -> Result<(), Error> {
         let _span = trace_span!("epoch", phase = number, epoch).entered();
         let started = Instant::now();
         let seed = self.recipe.seed;
@@ -191,12 +251,20 @@ impl Training<'_> {
         );
         self.keep_digests(&address, &parameters)?;
         drop(digests);
-        let validation_figures = prefixed(self.figures(&validated, &validation.labels()));
         let mut figures = self.figures(&outputs, &labels);
-        figures.extend(validation_figures.iter().cloned());
+        figures.extend(prefixed(self.figures(&validated, &validation.labels())));
         for (name, value) in &figures {
             put(record, &address, name, Fact::Figure(*value));
         }
+        self.save(
+            engine,
+            record,
+            EpochNumber {
+                phase: number,
+                epoch,
+            },
+            parameters,
+        )?;
         self.observer.tell(Event::EpochFinished {
             phase: number,
             epoch,
@@ -207,7 +275,30 @@ impl Training<'_> {
             seconds: started.elapsed().as_secs_f64(),
             epochs_left: self.epochs_left(number, epoch),
         });
-        Ok(validation_figures)
+        Ok(())
+    }
+
+    /// The checkpoint after an epoch; before it the model, where the epoch is its phase's last.
+    fn save(
+        &self,
+        engine: &dyn Engine,
+        record: &Record,
+        after: EpochNumber,
+        parameters: Parameters,
+    ) -> Result<(), Error> {
+        let EpochNumber { phase, epoch } = after;
+        if epoch + 1 == self.recipe.phases[phase].epochs {
+            let model = self.folder.join(format!("model-phase-{phase}.safetensors"));
+            trace_span!("save model").in_scope(|| parameters.save(&model))?;
+        }
+        let _span = trace_span!("save checkpoint").entered();
+        let checkpoint = Checkpoint {
+            after,
+            parameters,
+            state: engine.optimizer_state()?,
+            record: record.clone(),
+        };
+        checkpoint.write(self.folder, self.computed)
     }
 
     fn test(&self, engine: &mut dyn Engine, record: &mut Record) -> Result<(), Error> {
@@ -291,7 +382,7 @@ fn put(record: &mut Record, address: &Address, part: &str, fact: Fact) {
 fn prefixed(figures: Vec<(String, f64)>) -> Vec<(String, f64)> {
     figures
         .into_iter()
-        .map(|(name, value)| (format!("val_{name}"), value))
+        .map(|(name, value)| (format!("{VALIDATION}{name}"), value))
         .collect()
 }
 

@@ -1,6 +1,6 @@
 //! The command line through the real binary: each exit code provoked, output where it belongs.
 
-mod interrupt;
+pub mod interrupt;
 mod machine;
 mod output;
 mod recipes;

@@ -30,6 +30,7 @@ mod quickstart;
 mod randomness;
 mod recipes;
 mod reproduce;
+mod resume;
 mod server;
 mod shapes;
 mod support;

@@ -12,7 +12,7 @@ use std::ops::Range;
 pub use self::network::{CandleNetwork, Pass};
 
 use super::update::{State, Update};
-use super::{Engine, Error, Outputs, examples};
+use super::{Engine, Error, OptimizerState, Outputs, examples};
 use crate::dataset::Split;
 use crate::dataset::batch::{Scratch, TrainingEpoch};
 use crate::kernels::Level;
@@ -32,6 +32,10 @@ pub struct CandleEngine {
     parameters: Parameters,
     picture: usize,
     rule: Rule,
+    /// Places of what is trained.
+    trained: Vec<usize>,
+    /// Steps done in the phase.
+    steps: u64,
 }
 
 /// How a phase changes what it trains.
@@ -52,6 +56,8 @@ impl CandleEngine {
             picture: network.layers[0].shape.iter().product(),
             parameters,
             rule: Rule::Candle(0.0),
+            trained: vec![],
+            steps: 0,
         })
     }
 
@@ -95,10 +101,15 @@ impl Engine for CandleEngine {
     fn begin_phase(&mut self, trained: &Trained, optimizer: &Optimizer) -> Result<(), Error> {
         self.parameters = self.parameters()?;
         self.candle = CandleNetwork::new(&self.network, &self.parameters, trained)?;
-        let tensors = self.parameters.tensors.iter().zip(&trained.tensors);
-        let states = tensors
-            .filter(|(_, is_trained)| **is_trained)
-            .map(|(tensor, _)| State::new(tensor.values.len()));
+        let places = trained.tensors.iter().enumerate();
+        let places = places.filter(|(_, is_trained)| **is_trained);
+        self.trained = places.map(|(place, _)| place).collect();
+        self.steps = 0;
+        let lens = self
+            .trained
+            .iter()
+            .map(|&place| self.parameters.values(place).len());
+        let states = lens.map(State::new);
         self.rule = match *optimizer {
             Optimizer::Sgd {
                 learning_rate,
@@ -134,6 +145,7 @@ impl Engine for CandleEngine {
             }
             examples(epoch, positions, &mut labels, &mut indices);
             let factors = self.dropout(dropout, &indices);
+            self.steps += 1;
             let pass = self.candle.pass(&pictures, &labels, Some(&factors))?;
             match &mut self.rule {
                 Rule::Candle(learning_rate) => self.candle.descend(&pass, *learning_rate)?,
@@ -173,6 +185,31 @@ impl Engine for CandleEngine {
             tensor.values = self.candle.values(&tensor.spec.name)?;
         }
         Ok(parameters)
+    }
+
+    fn optimizer_state(&self) -> Result<OptimizerState, Error> {
+        let places = self.trained.iter().enumerate();
+        let moments = places.map(|(number, &place)| match &self.rule {
+            Rule::Ours(_, states) => states[number].moments(place),
+            Rule::Candle(_) => State::new(self.parameters.values(place).len()).moments(place),
+        });
+        Ok(OptimizerState {
+            steps: self.steps,
+            moments: moments.collect(),
+        })
+    }
+
+    fn resume_phase(&mut self, state: &OptimizerState) -> Result<(), Error> {
+        let saved: Vec<usize> = state.moments.iter().map(|moments| moments.tensor).collect();
+        assert_eq!(saved, self.trained);
+        self.steps = state.steps;
+        if let Rule::Ours(update, states) = &mut self.rule {
+            update.skip(state.steps);
+            for (state, moments) in states.iter_mut().zip(&state.moments) {
+                state.restore(moments);
+            }
+        }
+        Ok(())
     }
 
     fn first_non_finite(&self) -> Result<Option<(String, usize)>, Error> {

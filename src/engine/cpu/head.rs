@@ -235,6 +235,11 @@ impl Head {
         &self.states
     }
 
+    /// As [`states`](Self::states), to be changed.
+    pub(super) fn states_mut(&mut self) -> &mut [State; 2] {
+        &mut self.states
+    }
+
     fn scale(&self) -> f32 {
         random::dropout_scale(self.rate)
     }

@@ -21,7 +21,7 @@ pub use self::network::CpuNetwork;
 
 use self::features::{Features, Maker};
 use self::prefix::{Prefix, Workspace, Workspaces};
-use super::{Engine, Error, Outputs, examples};
+use super::{Engine, Error, OptimizerState, Outputs, examples};
 use crate::artifacts::cache::Cache;
 use crate::dataset::Split;
 use crate::dataset::batch::TrainingEpoch;
@@ -229,6 +229,15 @@ impl Engine for CpuEngine {
 
     fn parameters(&self) -> Result<Parameters, Error> {
         Ok(self.network.parameters())
+    }
+
+    fn optimizer_state(&self) -> Result<OptimizerState, Error> {
+        Ok(self.network.optimizer_state())
+    }
+
+    fn resume_phase(&mut self, state: &OptimizerState) -> Result<(), Error> {
+        self.network.resume_phase(state);
+        Ok(())
     }
 
     fn first_non_finite(&self) -> Result<Option<(String, usize)>, Error> {

@@ -7,8 +7,9 @@ use super::head::{Examples, Head, HeadPass, Outputs};
 use super::layer::Layer;
 use super::stretch::{Stretch, backbone_outputs};
 use super::tail::{Part, Tail};
+use crate::engine::OptimizerState;
 use crate::engine::border::Border;
-use crate::engine::update::Update;
+use crate::engine::update::{State, Update};
 use crate::kernels::{Buffer, Level, Sum, buffer, zeros};
 use crate::model::operation::OPERATION_TENSORS;
 use crate::model::{Network, Parameters, Trained};
@@ -28,6 +29,8 @@ pub struct CpuNetwork {
     rest: Stretch,
     tail: Tail,
     update: Update,
+    /// Steps done in the phase.
+    steps: u64,
     pass: HeadPass,
     pooled: Buffer,
     dpooled: Buffer,
@@ -73,6 +76,7 @@ impl CpuNetwork {
             rest,
             tail,
             update: Update::none(),
+            steps: 0,
             pass: HeadPass::default(),
             pooled: zeros(batch * channels),
             dpooled: zeros(batch * channels),
@@ -102,6 +106,56 @@ impl CpuNetwork {
         self.rest = Stretch::new(&operations, first..operations.len(), self.picture_len);
         self.tail = Tail::new(&self.layers, first, &self.frozen.above, self.batch);
         self.update = Update::new(optimizer);
+        self.steps = 0;
+    }
+
+    /// State of the optimizer.
+    pub fn optimizer_state(&self) -> OptimizerState {
+        let moments = self.states().filter(|(_, state)| !state.is_empty());
+        OptimizerState {
+            steps: self.steps,
+            moments: moments.map(|(place, state)| state.moments(place)).collect(),
+        }
+    }
+
+    /// Goes on within the phase that has just begun.
+    ///
+    /// # Panics
+    /// If the state is not of the tensors that the phase trains.
+    pub fn resume_phase(&mut self, state: &OptimizerState) {
+        self.steps = state.steps;
+        self.update.skip(state.steps);
+        let mut moments = state.moments.iter();
+        let head = self.layers.len() * OPERATION_TENSORS;
+        let of_layers = self.layers.iter_mut().flat_map(|layer| {
+            let kernel = layer.operation.kernel;
+            let states = layer.states_mut();
+            states.map(move |(place, state)| (kernel + place, state))
+        });
+        let of_head = self.head.states_mut().iter_mut().enumerate();
+        for (place, state) in of_layers.chain(of_head.map(|(place, state)| (head + place, state))) {
+            if state.is_empty() {
+                continue;
+            }
+            let saved = moments
+                .next()
+                .expect("there is one for each trained tensor");
+            assert_eq!(saved.tensor, place);
+            state.restore(saved);
+        }
+        assert!(moments.next().is_none());
+    }
+
+    /// Optimizer states by the place of their tensors; those of what is frozen are empty.
+    fn states(&self) -> impl Iterator<Item = (usize, &State)> {
+        let head = self.layers.len() * OPERATION_TENSORS;
+        let of_layers = self.layers.iter().flat_map(|layer| {
+            let kernel = layer.operation.kernel;
+            let states = layer.states();
+            states.map(move |(place, state)| (kernel + place, state))
+        });
+        let of_head = self.head.states().iter().enumerate();
+        of_layers.chain(of_head.map(move |(place, state)| (head + place, state)))
     }
 
     /// Values that cross the border between the frozen prefix and the trained tail, for one image.
@@ -150,6 +204,7 @@ impl CpuNetwork {
         let level = self.level;
         let mut to = Outputs { losses, logits };
         self.update.next_step();
+        self.steps += 1;
         self.head.begin(images, &mut self.pass);
         match self.frozen.above {
             Border::Pooled(_) => {
@@ -235,7 +290,6 @@ impl CpuNetwork {
     /// not finite.
     pub fn first_non_finite(&self) -> Option<(String, usize)> {
         let name = |place: usize| self.parameters.tensors[place].spec.name.clone();
-        let head = self.layers.len() * OPERATION_TENSORS;
         let bad = |values: &[f32]| values.iter().position(|value| !value.is_finite());
         let layers = || self.layers.iter().flat_map(|layer| layer.tensors.iter());
         let parameter = layers()
@@ -243,15 +297,7 @@ impl CpuNetwork {
             .enumerate()
             .find_map(|(place, values)| Some((name(place), bad(values)?)));
         let state = || {
-            let of_layers = self.layers.iter().flat_map(|layer| {
-                let kernel = layer.operation.kernel;
-                layer
-                    .states()
-                    .map(move |(place, state)| (kernel + place, state))
-            });
-            let of_head = self.head.states().iter().enumerate();
-            of_layers
-                .chain(of_head.map(|(place, state)| (head + place, state)))
+            self.states()
                 .find_map(|(place, state)| Some((name(place), state.first_non_finite()?)))
         };
         parameter.or_else(state)

@@ -30,6 +30,7 @@ impl CudaEngine {
             self.kept_features(phase, epoch.split(), observer)?
         };
         let rates = phase.update.rates(epoch.steps());
+        self.state.steps += epoch.steps() as u64;
         let Streams {
             main,
             ahead,

@@ -2,16 +2,15 @@
 
 use tracing::trace_span;
 
-use super::room::{self, Whole, Work};
+use super::room::{self, PhaseRoom, Whole, Work};
 use super::{CudaEngine, Phase};
 use crate::dataset::Data;
-use crate::engine::Outputs;
+use crate::engine::{Moments, OptimizerState, Outputs};
 use crate::kernels::batch_norm;
 use crate::kernels::cuda;
-use crate::kernels::cuda::Pinned;
 use crate::kernels::cuda::memory::Words;
 use crate::kernels::cuda::update::{self, Table};
-use crate::model::operation::{MOVING_VARIANCE, OPERATION_TENSORS};
+use crate::model::operation::MOVING_VARIANCE;
 
 /// What outputs are of: those of both may be on their way.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -30,6 +29,11 @@ pub(super) struct Coming {
 /// Where parameters begin among the values that the host takes: after two sets of outputs.
 fn first_parameter(whole: &Whole) -> usize {
     2 * (whole.losses.len() + whole.logits.len())
+}
+
+/// Where the optimizer's states begin among them.
+fn first_state(whole: &Whole) -> usize {
+    first_parameter(whole) + whole.parameters.len()
 }
 
 impl CudaEngine {
@@ -89,16 +93,19 @@ impl CudaEngine {
         Ok(Coming { first, images })
     }
 
-    /// Asks for the parameters, and whether they and the optimizer's states are finite.
+    /// Asks for the parameters and the optimizer's states, and whether they are finite.
     pub(super) fn ask_for_parameters(&mut self, phase: &Phase) -> Result<(), cuda::Error> {
         let main = &self.streams.main;
         let [of_parameters, of_states] = self.whole.found;
+        let states = phase.room.tail.states();
         let update = &self.kernels.update;
         update.not_finite(main, self.whole.parameters, of_parameters)?;
-        update.not_finite(main, phase.room.tail.states(), of_states)?;
+        update.not_finite(main, states, of_states)?;
         let first = first_parameter(&self.whole);
         self.values
             .download_at(main, self.whole.parameters, first)?;
+        let first = first_state(&self.whole);
+        self.values.download_at(main, states, first)?;
         self.words.download(main, of_parameters)?;
         self.words.download_at(main, of_states, update::SEARCHERS)
     }
@@ -118,74 +125,83 @@ impl CudaEngine {
         })
     }
 
-    /// Takes the parameters that were asked for.
+    /// Takes the parameters and the optimizer's states that were asked for.
     pub(super) fn take_parameters(&mut self, phase: &Phase) -> Result<(), cuda::Error> {
         let first = first_parameter(&self.whole);
-        let values = &self.values.values()?[first..];
+        let all = self.values.values()?;
         let firsts = room::firsts_of(&self.work.tensors);
-        for (first, tensor) in firsts.zip(&mut self.parameters.tensors) {
-            let from = &values[first..][..tensor.values.len()];
+        for (first_of_tensor, tensor) in firsts.zip(&mut self.parameters.tensors) {
+            let from = &all[first + first_of_tensor..][..tensor.values.len()];
             tensor.values.copy_from_slice(from);
+        }
+        let states = &all[first_state(&self.whole)..];
+        let places = phase.room.tail.moments(&self.whole.layers);
+        for (place, moments) in places.zip(&mut self.state.moments) {
+            moments.first.copy_from_slice(&states[place.first]);
+            moments.second.copy_from_slice(&states[place.second]);
         }
         let found = &self.words.values()?[..2 * update::SEARCHERS];
         if found.contains(&1) {
-            self.not_finite = self.search(phase)?;
+            self.not_finite = self.search();
         }
         Ok(())
     }
 
     /// Name and place of the first value that is not finite: of the parameters, then of the optimizer's
     /// states, tensor by tensor.
-    pub(super) fn search(&mut self, phase: &Phase) -> Result<Option<(String, usize)>, cuda::Error> {
+    fn search(&self) -> Option<(String, usize)> {
         if let Some((name, place)) = self.parameters.first_non_finite() {
-            return Ok(Some((name.to_owned(), place)));
+            return Some((name.to_owned(), place));
         }
+        let bad = |values: &[f32]| values.iter().position(|value| !value.is_finite());
+        self.state.moments.iter().find_map(|moments| {
+            let place = bad(&moments.first).or_else(|| bad(&moments.second))?;
+            let tensor = &self.parameters.tensors[moments.tensor];
+            Some((tensor.spec.name.clone(), place))
+        })
+    }
+
+    /// State before the first step of a phase.
+    pub(super) fn fresh_state(&self, room: &PhaseRoom) -> OptimizerState {
+        let moments = room.tail.moments(&self.whole.layers).map(|place| Moments {
+            tensor: place.tensor,
+            first: vec![0.0; place.first.len()],
+            second: vec![0.0; place.second.len()],
+        });
+        OptimizerState {
+            steps: 0,
+            moments: moments.collect(),
+        }
+    }
+
+    /// Puts a state in the place of the fresh one.
+    ///
+    /// # Panics
+    /// If it is not of the tensors that the phase trains.
+    pub(super) fn upload_state(
+        &mut self,
+        phase: &Phase,
+        state: &OptimizerState,
+    ) -> Result<(), cuda::Error> {
         let states = phase.room.tail.states();
-        let mut values = Pinned::new(&self.device, states.len())?;
-        values.download(&self.streams.main, states)?;
-        let values = values.values()?;
-        let (layers, _) = phase.room.tail.updates(&self.whole.layers);
-        let head = self.work.operations.len() * OPERATION_TENSORS;
-        let frozen = self.whole.layers.len() + 1 - layers.len();
-        let mut first = 0;
-        for (number, layer) in layers.iter().enumerate() {
-            // Of the head there are kernel and bias.
-            let kernel = (frozen + number) * OPERATION_TENSORS;
-            let is_head = kernel == head;
-            let names = [
-                kernel,
-                kernel + 1,
-                if is_head { kernel + 1 } else { kernel + 2 },
-            ];
-            let half = layer.states_len() / 2;
-            let mut offset = first;
-            for ((size, is_trained), name) in [layer.k * layer.n, layer.n, layer.n]
-                .into_iter()
-                .zip(layer.trained)
-                .zip(names)
-            {
-                if !is_trained {
-                    continue;
-                }
-                let moments = [offset, offset + half].map(|at| &values[at..at + size]);
-                let bad = moments
-                    .iter()
-                    .find_map(|values| values.iter().position(|value| !value.is_finite()));
-                if let Some(place) = bad {
-                    let name = self.parameters.tensors[name].spec.name.clone();
-                    return Ok(Some((name, place)));
-                }
-                offset += size;
-            }
-            first += 2 * half;
+        let values = self.values.values()?;
+        let places: Vec<_> = phase.room.tail.moments(&self.whole.layers).collect();
+        assert_eq!(places.len(), state.moments.len());
+        for (place, moments) in places.into_iter().zip(&state.moments) {
+            assert_eq!(place.tensor, moments.tensor);
+            values[place.first].copy_from_slice(&moments.first);
+            values[place.second].copy_from_slice(&moments.second);
         }
-        Ok(None)
+        self.values.upload(&self.streams.main, states)?;
+        self.state = state.clone();
+        Ok(())
     }
 }
 
-/// Values that the host takes from the device at most: outputs of a split, and parameters.
+/// Values that the host takes from the device at most: outputs of two splits, parameters, and both moments of
+/// each at most.
 pub(super) fn values(whole: &Whole) -> usize {
-    first_parameter(whole) + whole.parameters.len().max(whole.inverses.len())
+    first_state(whole) + 2 * whole.parameters.len()
 }
 
 /// Words that go between host and device at most.

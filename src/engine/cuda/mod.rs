@@ -22,7 +22,7 @@ use self::pictures::Pictures;
 use self::room::{Extent, PhaseRoom, Whole, Work};
 use self::tail::Lanes;
 use super::update::Update;
-use super::{Engine, Error, Outputs};
+use super::{Engine, Error, OptimizerState, Outputs};
 use crate::dataset::batch::TrainingEpoch;
 use crate::dataset::{Data, Split};
 use crate::kernels::cuda::Pinned;
@@ -43,6 +43,8 @@ const GRAPHS: &str = "GOLDRUN_CUDA_GRAPHS";
 pub struct CudaEngine {
     /// As they are on the device after the last epoch.
     parameters: Parameters,
+    /// The optimizer's after the last epoch.
+    state: OptimizerState,
     /// What was found after the last epoch.
     not_finite: Option<(String, usize)>,
     work: Work,
@@ -161,6 +163,7 @@ impl CudaEngine {
         let places = whole.pictures.take().expect("they were planned");
         let copies = Stream::new(&device, Priority::Low)?;
         let mut engine = Self {
+            state: OptimizerState::default(),
             not_finite: None,
             has_graphs: std::env::var_os(GRAPHS).is_none_or(|value| value != "off"),
             dropout: network.dropout,
@@ -240,6 +243,7 @@ impl Engine for CudaEngine {
         self.streams.main.clear(room.tail.states())?;
         self.fold(table)?;
         let update = Update::new(optimizer);
+        self.state = self.fresh_state(&room);
         self.phase = Some(Phase {
             inputs: Inputs::new(&self.device, &inputs)?,
             rule: update.rule(),
@@ -298,6 +302,17 @@ impl Engine for CudaEngine {
 
     fn parameters(&self) -> Result<Parameters, Error> {
         Ok(self.parameters.clone())
+    }
+
+    fn optimizer_state(&self) -> Result<OptimizerState, Error> {
+        Ok(self.state.clone())
+    }
+
+    fn resume_phase(&mut self, state: &OptimizerState) -> Result<(), Error> {
+        self.with_phase(|engine, phase| {
+            phase.update.skip(state.steps);
+            Ok(engine.upload_state(phase, state)?)
+        })
     }
 
     fn first_non_finite(&self) -> Result<Option<(String, usize)>, Error> {

@@ -3,6 +3,8 @@
 //! The gradients of weights are computed on a stream of their own, beside those of activations: each alone
 //! leaves most of a large device idle.
 
+use std::ops::Range;
+
 use super::layer::{self, Layer};
 use super::stretch::Crossing;
 use crate::kernels::cuda::head::Mask;
@@ -63,6 +65,14 @@ pub(super) struct Tail {
     dlogits: Floats,
     dpooled: Floats,
     table: Words,
+}
+
+/// Where the moments of a tensor lie.
+pub(super) struct MomentsPlace {
+    /// Its place among the network's.
+    pub(super) tensor: usize,
+    pub(super) first: Range<usize>,
+    pub(super) second: Range<usize>,
 }
 
 /// What a step reads and writes beside the tail's own memory.
@@ -159,6 +169,40 @@ impl Tail {
     pub(super) fn updates(&self, layers: &[Layer]) -> (Vec<update::Layer>, Words) {
         let tail = layers[self.frozen..].iter().map(|layer| layer.update);
         (tail.chain([self.dense_update]).collect(), self.table)
+    }
+
+    /// Where the moments of each trained tensor lie within [`states`](Self::states), in the network's order.
+    pub(super) fn moments(&self, layers: &[Layer]) -> impl Iterator<Item = MomentsPlace> {
+        let head = layers.len() * OPERATION_TENSORS;
+        let mut places = Vec::new();
+        let mut first = 0;
+        let (updates, _) = self.updates(layers);
+        for (number, layer) in updates.iter().enumerate() {
+            let kernel = (self.frozen + number) * OPERATION_TENSORS;
+            let second_tensor = kernel + 1;
+            // Of the head there are kernel and bias, of others kernel, gamma and beta.
+            let is_head = kernel == head;
+            let beta = if is_head { second_tensor } else { kernel + 2 };
+            let half = layer.states_len() / 2;
+            let mut offset = first;
+            for ((size, is_trained), tensor) in [layer.k * layer.n, layer.n, layer.n]
+                .into_iter()
+                .zip(layer.trained)
+                .zip([kernel, second_tensor, beta])
+            {
+                if !is_trained {
+                    continue;
+                }
+                places.push(MomentsPlace {
+                    tensor,
+                    first: offset..offset + size,
+                    second: offset + half..offset + half + size,
+                });
+                offset += size;
+            }
+            first += 2 * half;
+        }
+        places.into_iter()
     }
 
     /// The optimizer's states, of all layers in order, the head last.

@@ -5,6 +5,7 @@ use std::path::Path;
 use fs_err as fs;
 
 use super::{ORDERS, on_stand_in, stand_in};
+use crate::cli::interrupt::{read_until, spawn};
 use crate::support::{Project, SMALL};
 
 /// A project with the recipe tests/fixtures/tiny.toml, pinned, and the CPU's golden of it.
@@ -147,4 +148,36 @@ fn an_epoch_of_each_phase_of_the_quickstart_is_identical() {
     let on_cpu = run("cpu");
     assert!(on_cpu.as_object().unwrap().len() > 40, "{on_cpu}");
     assert_eq!(on_cpu, run("cuda"));
+}
+
+/// A device that fails in the middle of a phase, then the CPU; a killed run on the CPU, then the device.
+#[test]
+fn a_run_goes_on_from_device_to_cpu_and_back() {
+    let Some(folder) = stand_in::folder("a_run_goes_on_from_device_to_cpu_and_back") else {
+        return;
+    };
+    let project = tiny();
+    let run = ["run", "tiny", "--device", "cuda"];
+    // In the second epoch of the first phase, and of the second.
+    for (launch, after) in [("2", "phase 0, epoch 0"), ("4", "phase 1, epoch 0")] {
+        let fault = format!("cuGraphLaunch:{launch}:999");
+        on_stand_in(&project, &folder, &[("STAND_IN_FAIL", &fault)], &run).exits(4);
+        project
+            .goldrun(&["check", "tiny", "--resume"])
+            .exits(0)
+            .warns(after)
+            .says("tiny: identical");
+    }
+    for epoch in ["epoch 1/", "epoch 3/"] {
+        let mut child = spawn(&project, &["run", "tiny"]);
+        let lines = read_until(&mut child, epoch);
+        child.kill().unwrap();
+        child.wait().unwrap();
+        drop(lines);
+        let check = ["check", "tiny", "--resume", "--device", "cuda"];
+        on_stand_in(&project, &folder, &[], &check)
+            .exits(0)
+            .warns("goes on with run")
+            .says("tiny: identical");
+    }
 }

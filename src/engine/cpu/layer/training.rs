@@ -147,4 +147,13 @@ impl Layer {
             .iter()
             .flat_map(|training| [0, GAMMA, BETA].into_iter().zip(&training.states))
     }
+
+    /// As [`states`](Self::states), to be changed.
+    pub(in crate::engine::cpu) fn states_mut(
+        &mut self,
+    ) -> impl Iterator<Item = (usize, &mut State)> {
+        self.training
+            .iter_mut()
+            .flat_map(|training| [0, GAMMA, BETA].into_iter().zip(&mut training.states))
+    }
 }
