@@ -144,6 +144,10 @@ pub mod made {
     pub const UNPINNED: &str = "unpinned";
     /// Flag: the run came to its end.
     pub const FINISHED: &str = "finished";
+    /// Text: hex sha256 of the goldrun that computed the run.
+    pub const EXECUTABLE: &str = "executable";
+    /// Text: when the run came to its end, RFC 3339 in UTC to the second.
+    pub const DATE: &str = "date";
 }
 
 /// A value of provenance.

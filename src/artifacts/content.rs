@@ -58,7 +58,8 @@ impl Scheme {
 /// What differs between two manifests.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Differences {
-    noun: &'static str,
+    /// What it is made of: `file` or `tensor`.
+    pub noun: &'static str,
     /// In the second only.
     pub added: Vec<String>,
     /// In the first only.

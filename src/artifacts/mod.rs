@@ -24,6 +24,7 @@ pub use content::{Differences, Scheme};
 pub use download::Network;
 pub(crate) use error::full_disk_hint;
 pub use error::{ContentMismatch, Error, Refusal};
+pub use manifests::differences;
 pub use obtain::{Request, obtain};
 
 use self::cache::Lease;

@@ -388,7 +388,7 @@ impl Search<'_> {
             manifest: &manifest,
         };
         let stored = match (self.request.known_manifest, &artifact.content) {
-            (None, Some(pin)) if *pin != content => manifests::load(&self.cache, pin)?,
+            (None, Some(pin)) if *pin != content => manifests::load(self.cache.root(), pin),
             _ => None,
         };
         let known = self.request.known_manifest.or(stored.as_deref());

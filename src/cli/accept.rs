@@ -3,11 +3,12 @@
 use anyhow::anyhow;
 use serde::Serialize;
 
-use super::check::Figure;
+use super::comparison::Figure;
 use super::exit::{Exit, Failure};
 use super::output;
 use super::runs;
 use super::session::Session;
+use crate::golden::Seeds;
 use crate::golden::accept::refusals;
 use crate::golden::compare::{Comparison, PublishedOutcome, Standing, exactly, without_golden};
 use crate::recipe::Recipe;
@@ -52,7 +53,9 @@ pub fn accept(session: &Session, written: &str, id: Option<&str>) -> Result<Exit
     if !session.options.json {
         output::data(&shown(session, &record, changes.as_ref()))?;
     }
-    let path = session.goldens.save(&recipe.name, &record)?;
+    let path = session
+        .goldens
+        .save(&recipe.name, &record, &Seeds::default())?;
     let path = path.strip_prefix(&session.root).unwrap_or(&path);
     if session.options.json {
         let accepted = accepted(&recipe.name, run, path.display().to_string(), changes);

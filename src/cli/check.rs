@@ -4,15 +4,14 @@ use anyhow::anyhow;
 use serde::Serialize;
 
 use super::arguments::{Check, EngineName};
+use super::comparison::{self, Figure, Side, Why};
 use super::exit::{Exit, Failure};
 use super::run::pin_advice;
 use super::session::{Session, unpinned};
 use super::{interrupt, output, report, runs};
 use crate::golden::Golden;
 use crate::golden::accept::refusals;
-use crate::golden::compare::{
-    Comparison, Hold, PublishedOutcome, Row, Verdict, compare, published_outcome, tolerance_words,
-};
+use crate::golden::compare::{Comparison, PublishedOutcome, Verdict, compare, published_outcome};
 use crate::recipe::Recipe;
 use crate::record::Record;
 use crate::report::terminal::verdict;
@@ -28,10 +27,8 @@ struct Checked {
     exit_code: u8,
     marks: Vec<String>,
     reasons: Vec<String>,
-    first_parting: Option<String>,
-    facts_same: usize,
-    facts: usize,
-    figures: Vec<Figure>,
+    #[serde(flatten)]
+    why: Why,
     published: Vec<Figure>,
     unpinned: Vec<Unpinned>,
     run: String,
@@ -59,38 +56,6 @@ enum Entry {
         verdict: &'static str,
         exit_code: Option<u8>,
     },
-}
-
-/// A figure beside what it is held to.
-#[derive(Debug, Serialize)]
-pub struct Figure {
-    #[serde(rename = "figure")]
-    address: String,
-    expected: Option<f64>,
-    now: Option<f64>,
-    difference: Option<f64>,
-    tolerance: Option<String>,
-    verdict: &'static str,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    source: Option<String>,
-}
-
-impl From<&Row> for Figure {
-    fn from(row: &Row) -> Self {
-        Self {
-            address: row.address.to_string(),
-            expected: row.expected,
-            now: row.now,
-            difference: row.difference(),
-            tolerance: match row.hold {
-                Hold::Exactly => Some("exact".to_owned()),
-                Hold::Within(tolerance) => Some(tolerance_words(tolerance)),
-                Hold::Shown => None,
-            },
-            verdict: row.standing.word(),
-            source: row.source.clone(),
-        }
-    }
 }
 
 /// What was seen of an unpinned artifact.
@@ -232,7 +197,18 @@ fn one(session: &Session, prepared: Prepared) -> Result<Ended, Failure> {
     let outcome = run::run(&request, &session.observer())?;
     let recipe = &request.recipe;
     let golden = golden.as_ref().map(|golden| &golden.record);
-    let comparison = compare(&outcome.record, golden, recipe);
+    let mut comparison = compare(&outcome.record, golden, recipe);
+    if let Some(golden) = golden {
+        let before = Side {
+            record: golden,
+            folder: None,
+        };
+        let now = Side {
+            record: &outcome.record,
+            folder: Some(&outcome.folder),
+        };
+        comparison::explain(session, &mut comparison, before, now)?;
+    }
     let pending = keep_pending(session, &recipe.name, &comparison, &outcome)?;
     let marks: Vec<String> = outcome
         .unpinned
@@ -326,14 +302,9 @@ fn data(
         published_figures: outcome_word(published_outcome(&comparison.published)),
         exit_code: exit.code(),
         marks,
-        reasons: comparison.reasons,
-        first_parting: comparison
-            .parting
-            .map(|parting| parting.address.to_string()),
-        facts_same: comparison.facts_same,
-        facts: comparison.facts,
-        figures: comparison.rows.iter().map(Figure::from).collect(),
+        why: Why::from(&comparison),
         published: comparison.published.iter().map(Figure::from).collect(),
+        reasons: comparison.reasons,
         unpinned: outcome
             .unpinned
             .iter()

@@ -5,19 +5,15 @@ use std::path::{Path, PathBuf};
 use anyhow::anyhow;
 use serde::Serialize;
 
-use super::check::Figure;
+use super::comparison::{self, Side, Why};
 use super::exit::{Exit, Failure};
 use super::output;
 use super::runs;
 use super::session::Session;
 use crate::golden::compare::exactly;
-use crate::golden::parting::{self, Parting, Place};
 use crate::golden::text;
 use crate::record::Record;
 use crate::report::terminal::verdict;
-
-/// Folder in a run's folder with a file for each epoch, `phase.0.epoch.3.txt`: a line a tensor.
-const PARAMETERS_FOLDER: &str = "parameters";
 
 /// A comparison as data.
 #[derive(Debug, Serialize)]
@@ -25,60 +21,50 @@ struct Different {
     a: String,
     b: String,
     identical: bool,
-    first_parting: Option<String>,
-    sentence: Option<String>,
-    first_tensor: Option<String>,
-    facts_same: usize,
-    facts: usize,
-    figures: Vec<Figure>,
+    #[serde(flatten)]
+    why: Why,
 }
 
 /// One side of a comparison.
-struct Side {
+struct Named {
     name: String,
     record: Record,
     /// The run's folder, where it is a run.
     folder: Option<PathBuf>,
 }
 
+impl Named {
+    fn side(&self) -> Side<'_> {
+        Side {
+            record: &self.record,
+            folder: self.folder.as_deref(),
+        }
+    }
+}
+
 /// Compares two sides; exit code 1 if they are not the same bits.
 pub fn diff(session: &Session, a: &str, b: &str) -> Result<Exit, Failure> {
     session.refuse_changes("diff", "it compares what is there")?;
-    let (a, b) = (side(session, a)?, side(session, b)?);
-    let comparison = exactly(&a.record, &b.record);
-    let tensor = comparison
-        .parting
-        .as_ref()
-        .and_then(|parting| first_tensor(parting, &a, &b));
-    let exit = match comparison.parting {
-        None => Exit::Good,
-        Some(_) => Exit::Differs,
-    };
-    if !session.options.json {
+    let (a, b) = (named(session, a)?, named(session, b)?);
+    let mut comparison = exactly(&a.record, &b.record);
+    comparison::explain(session, &mut comparison, a.side(), b.side())?;
+    let identical = comparison.parting.is_none();
+    if session.options.json {
+        output::json(&Different {
+            why: Why::from(&comparison),
+            a: a.name,
+            b: b.name,
+            identical,
+        })?;
+    } else {
         output::data(&verdict::diff(&a.name, &b.name, &comparison, session.style))?;
-        if let Some(tensor) = tensor {
-            output::data(&format!("the first tensor that differs there: {tensor}\n"))?;
-        }
-        return Ok(exit);
     }
-    let parting = comparison.parting.as_ref();
-    output::json(&Different {
-        a: a.name,
-        b: b.name,
-        identical: parting.is_none(),
-        first_parting: parting.map(|parting| parting.address.to_string()),
-        sentence: parting.map(|parting| parting.sentence.clone()),
-        first_tensor: tensor,
-        facts_same: comparison.facts_same,
-        facts: comparison.facts,
-        figures: comparison.rows.iter().map(Figure::from).collect(),
-    })?;
-    Ok(exit)
+    Ok(if identical { Exit::Good } else { Exit::Differs })
 }
 
 /// What is meant: a path to a run's folder, a record or a golden; else a run's id; else a recipe's name,
 /// for its golden.
-fn side(session: &Session, written: &str) -> Result<Side, Failure> {
+fn named(session: &Session, written: &str) -> Result<Named, Failure> {
     let path = Path::new(written);
     if path.is_dir() {
         return run(path);
@@ -89,11 +75,11 @@ fn side(session: &Session, written: &str) -> Result<Side, Failure> {
             .is_some_and(|extension| extension == "toml");
         let record = if is_golden {
             let text = fs_err::read_to_string(path).map_err(Failure::wrong)?;
-            text::read(&text, written)?
+            text::read(&text, written)?.0
         } else {
             runs::record_file(path)?
         };
-        return Ok(Side {
+        return Ok(Named {
             name: written.to_owned(),
             record,
             folder: None,
@@ -114,30 +100,17 @@ fn side(session: &Session, written: &str) -> Result<Side, Failure> {
              hint: give a run's folder or id, a record file, a golden file, or a recipe that has a golden"
         )));
     };
-    Ok(Side {
+    Ok(Named {
         name: format!("golden of {written}"),
         record: golden.record,
         folder: None,
     })
 }
 
-fn run(folder: &Path) -> Result<Side, Failure> {
-    Ok(Side {
+fn run(folder: &Path) -> Result<Named, Failure> {
+    Ok(Named {
         name: folder.display().to_string(),
         record: runs::record(folder)?,
         folder: Some(folder.to_owned()),
     })
-}
-
-/// The first tensor that differs where two runs part in their parameters.
-fn first_tensor(parting: &Parting, a: &Side, b: &Side) -> Option<String> {
-    let Place::Parameters { phase, epoch } = parting.place else {
-        return None;
-    };
-    let file = format!("phase.{phase}.epoch.{epoch}.txt");
-    let list = |side: &Side| {
-        let folder = side.folder.as_ref()?.join(PARAMETERS_FOLDER);
-        fs_err::read_to_string(folder.join(&file)).ok()
-    };
-    parting::first_tensor(&list(a)?, &list(b)?)
 }

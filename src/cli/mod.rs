@@ -7,6 +7,7 @@
 mod accept;
 mod arguments;
 mod check;
+mod comparison;
 mod diff;
 mod doctor;
 mod exit;

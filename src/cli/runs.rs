@@ -8,7 +8,7 @@ use anyhow::anyhow;
 use fs_err as fs;
 
 use super::exit::Failure;
-use crate::record::Record;
+use crate::record::{Address, Fact, Record};
 
 /// File of a run's record.
 const RECORD_FILE: &str = "record.json";
@@ -49,6 +49,19 @@ pub fn find(runs: &Path, id: &str) -> Result<Option<PathBuf>, Failure> {
     Ok(names
         .into_iter()
         .find_map(|recipe| of_recipe(runs, &recipe, id)))
+}
+
+/// A run of any recipe whose record has a fact; none if there is none. Records that cannot be read are passed by.
+pub fn with_fact(runs: &Path, address: &Address, fact: &Fact) -> Result<Option<PathBuf>, Failure> {
+    for recipe in folders(runs)? {
+        for folder in folders(&recipe)? {
+            let record = record(&folder).ok();
+            if record.is_some_and(|record| record.facts.get(address) == Some(fact)) {
+                return Ok(Some(folder));
+            }
+        }
+    }
+    Ok(None)
 }
 
 /// The record in a run's folder.

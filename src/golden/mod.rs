@@ -6,14 +6,17 @@
 //! the absence of one.
 
 pub mod accept;
+pub mod cause;
 pub mod compare;
 pub mod parting;
+mod schema;
 pub mod store;
 pub mod text;
 
+use std::collections::BTreeMap;
 use std::path::PathBuf;
 
-use crate::record::{Address, RECORD_FORMAT};
+use crate::record::{Address, RECORD_FORMAT, Record};
 
 /// What can be wrong with a golden file.
 #[derive(Debug, thiserror::Error)]
@@ -45,13 +48,10 @@ pub enum Error {
         found: u64,
     },
     /// The record holds facts that a golden file cannot.
-    #[error(
-        "the record cannot be kept as a golden: {} does not survive writing and reading",
-        .address.as_ref().map_or("its provenance".to_owned(), |address| format!("`{address}`"))
-    )]
+    #[error("the record cannot be kept as a golden: {what}")]
     Unfaithful {
-        /// The first fact that is lost or changed, if it is a fact.
-        address: Option<Address>,
+        /// What is lost or changed, or what the text would be damaged by.
+        what: String,
     },
     /// A name that would lead out of the folder of goldens.
     #[error(
@@ -76,7 +76,30 @@ fn format_hint(found: u64) -> &'static str {
 #[derive(Clone, Debug, PartialEq)]
 pub struct Golden {
     /// Its facts and its provenance.
-    pub record: crate::record::Record,
+    pub record: Record,
+    /// What other seeds gave.
+    pub seeds: Seeds,
     /// Its file; none where it is the one inside the binary.
     pub path: Option<PathBuf>,
+}
+
+/// What runs of one recipe with several seeds gave: raw figures, so that any rule can judge by them.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Seeds {
+    /// What the figures of each run are.
+    pub figures: Vec<Address>,
+    /// Figures of each seed's run.
+    pub runs: BTreeMap<u64, Vec<f64>>,
+}
+
+impl Seeds {
+    /// The values of a figure, by ascending seed; none where it is no figure of the runs.
+    pub fn values(&self, figure: &Address) -> Option<Vec<f64>> {
+        let place = self.figures.iter().position(|address| address == figure)?;
+        let values = self
+            .runs
+            .values()
+            .map(|figures| figures.get(place).copied());
+        values.collect()
+    }
 }

@@ -5,14 +5,17 @@
 
 use std::collections::BTreeSet;
 
+use super::cause;
 use crate::record::{Address, Fact, Record};
 
-/// How many lines of a recipe a sentence names.
-const LINES_NAMED: usize = 3;
+/// How many changes of a recipe a sentence names.
+const CHANGES_NAMED: usize = 3;
 
 /// A place in the order of a run.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Place {
+    /// The version of the arithmetic.
+    Arithmetic,
     /// The training seed.
     Seed,
     /// The canonical recipe.
@@ -21,8 +24,6 @@ pub enum Place {
     Artifact(String),
     /// The files of a split and their order.
     Split(String),
-    /// The version of the arithmetic.
-    Arithmetic,
     /// The pixels of a split.
     Pixels(String),
     /// Layers and counts of parameters.
@@ -95,11 +96,11 @@ impl Place {
     /// Sorts places as a run comes by them.
     pub fn rank(&self) -> (u8, u64, u64, u8) {
         match self {
-            Self::Seed => (0, 0, 0, 0),
-            Self::Recipe => (1, 0, 0, 0),
-            Self::Artifact(_) => (2, 0, 0, 0),
-            Self::Split(_) => (3, 0, 0, 0),
-            Self::Arithmetic => (4, 0, 0, 0),
+            Self::Arithmetic => (0, 0, 0, 0),
+            Self::Seed => (1, 0, 0, 0),
+            Self::Recipe => (2, 0, 0, 0),
+            Self::Artifact(_) => (3, 0, 0, 0),
+            Self::Split(_) => (4, 0, 0, 0),
             Self::Pixels(_) => (5, 0, 0, 0),
             Self::Model => (6, 0, 0, 0),
             Self::InitialParameters => (7, 0, 0, 0),
@@ -210,61 +211,58 @@ fn sentence(place: &Place, address: &Address, golden: &Record, now: &Record) -> 
     let (before, after) = (golden.facts.get(address), now.facts.get(address));
     let (was, is) = match (before, after) {
         (Some(was), Some(is)) => (short(was), short(is)),
-        (None, _) => return format!("`{address}` is new: the golden does not have it"),
-        (_, None) => return format!("`{address}` is missing: the golden has it"),
+        (None, _) => return format!("`{address}` is new: it was not there before"),
+        (_, None) => return format!("`{address}` is missing: it was there before"),
     };
     match place {
-        Place::Seed => format!(
-            "the training seed is {is}, the golden's is {was}: another seed trains another model"
+        Place::Arithmetic => format!(
+            "the arithmetic is version {is}, was {was}: figures may move for no fault of the recipe"
         ),
-        Place::Recipe => format!("the recipe is another one{}", recipe_lines(golden, now)),
-        Place::Artifact(role) => {
-            format!("artifact `{role}` has other content: {is}, the golden's is {was}")
+        Place::Seed => {
+            format!("the training seed is {is}, was {was}: another seed trains another model")
         }
+        Place::Recipe => recipe_sentence(golden, now),
+        Place::Artifact(role) => format!("artifact `{role}` has other content: {is}, was {was}"),
         Place::Split(split) => match address.parts().last() {
             Some("list") => {
                 format!("the {split} split has other files, or the same in another order")
             }
-            Some("files") => format!("the {split} split has {is} files, the golden's {was}"),
-            _ => format!("`{address}` is {is}, the golden has {was}: the split is another one"),
+            Some("files") => format!("the {split} split has {is} files, had {was}"),
+            _ => format!("`{address}` is {is}, was {was}: the split is another one"),
         },
-        Place::Arithmetic => format!(
-            "the arithmetic is version {is}, the golden's {was}: figures may move for no fault of the recipe"
-        ),
         Place::Pixels(split) => format!(
             "the {split} split has the same files but other pixels: decoding, drawing or resizing changed"
         ),
-        Place::Model => {
-            format!("`{address}` is {is}, the golden has {was}: the network is another one")
-        }
-        Place::InitialParameters => "the same data, but training starts from other parameters: \
-             how weights are read or drawn changed"
+        Place::Model => format!("`{address}` is {is}, was {was}: the network is another one"),
+        Place::InitialParameters => "same data, same recipe, but training starts from other \
+             parameters: how weights are read or drawn changed"
             .to_owned(),
         Place::FirstFeatures => {
-            "the same pixels and weights, but the backbone makes other features of the first \
+            "same data, same recipe, same weights, but the backbone makes other features of the first \
              validation batch: the arithmetic of the forward pass changed"
                 .to_owned()
         }
         Place::InitialFigures => format!(
-            "the same features, but `{address}` is {is} before training, the golden has {was}: \
+            "same data, same recipe, same start, but `{address}` is {is} before training, was {was}: \
              the head, the loss or a metric changed"
         ),
         Place::BatchOrder { phase, epoch } => format!(
-            "phase {phase}, epoch {epoch} (from 0) goes through the training files in another order"
+            "same data, same recipe, same start; phase {phase}, epoch {epoch} (from 0) goes through \
+             the training files in another order"
         ),
         Place::Parameters { phase, epoch } => format!(
-            "all is the same until phase {phase}, epoch {epoch} (from 0), which ends with other \
-             parameters: the arithmetic of training changed"
+            "same data, same recipe, same start; parameters part in phase {phase}, epoch {epoch} \
+             (from 0): the arithmetic of training changed"
         ),
         Place::EpochFigures { phase, epoch } => format!(
             "phase {phase}, epoch {epoch} (from 0) ends with the same parameters, but `{address}` \
-             is {is}, the golden has {was}: a loss, a metric or evaluation changed"
+             is {is}, was {was}: a loss, a metric or evaluation changed"
         ),
         Place::FinalFigures => format!(
-            "training is the same, but `{address}` is {is}, the golden has {was}: \
+            "training is the same, but `{address}` is {is}, was {was}: \
              a loss, a metric or evaluation changed"
         ),
-        Place::Other => format!("`{address}` is {is}, the golden has {was}"),
+        Place::Other => format!("`{address}` is {is}, was {was}"),
     }
 }
 
@@ -279,36 +277,29 @@ fn short(fact: &Fact) -> String {
     }
 }
 
-/// The lines of the canonical recipe that only one of the two has, as part of a sentence.
-fn recipe_lines(golden: &Record, now: &Record) -> String {
-    let lines = |record: &Record| match record.facts.get(&Address::new("recipe.canonical")) {
-        Some(Fact::Lines(lines)) => lines.iter().cloned().collect::<BTreeSet<String>>(),
-        _ => BTreeSet::new(),
-    };
-    let (was, is) = (lines(golden), lines(now));
-    let new = named(is.difference(&was));
-    let gone = named(was.difference(&is));
-    match (new, gone) {
-        (Some(new), Some(gone)) => format!(": now {new}, the golden has {gone}"),
-        (Some(new), None) => format!(": {new} is new"),
-        (None, Some(gone)) => format!(": {gone} is gone"),
-        (None, None) => String::new(),
-    }
-}
-
-/// The first few of some lines, in backquotes.
-fn named<'a>(lines: impl Iterator<Item = &'a String>) -> Option<String> {
-    let lines: Vec<String> = lines.map(|line| format!("`{line}`")).collect();
-    let more = lines.len().saturating_sub(LINES_NAMED);
-    let few = lines
-        .into_iter()
-        .take(LINES_NAMED)
-        .collect::<Vec<_>>()
-        .join(", ");
-    match (few.is_empty(), more) {
-        (true, _) => None,
-        (false, 0) => Some(few),
-        (false, more) => Some(format!("{few} and {more} more")),
+/// What changed in the recipe, in a sentence.
+fn recipe_sentence(golden: &Record, now: &Record) -> String {
+    let changes = cause::recipe(golden, now);
+    let value = |value: &Option<String>| value.clone().unwrap_or("default".to_owned());
+    let named: Vec<String> = changes
+        .iter()
+        .take(CHANGES_NAMED)
+        .map(|change| {
+            format!(
+                "`{}` {} → {}",
+                change.key,
+                value(&change.was),
+                value(&change.is)
+            )
+        })
+        .collect();
+    match (
+        named.is_empty(),
+        changes.len().saturating_sub(CHANGES_NAMED),
+    ) {
+        (true, _) => "the recipe is another one".to_owned(),
+        (false, 0) => format!("the recipe changed: {}", named.join(", ")),
+        (false, more) => format!("the recipe changed: {} and {more} more", named.join(", ")),
     }
 }
 
@@ -338,11 +329,11 @@ mod tests {
     fn changes() -> Vec<(&'static str, Fact)> {
         let text = |words: &str| Fact::Text(words.to_owned());
         vec![
+            ("arithmetic", Fact::Integer(2)),
             ("seed", Fact::Integer(7)),
             ("recipe.fingerprint", text("ffff")),
             ("artifact.photos.content", text("h1:other")),
             ("split.validation.list", text("ffff")),
-            ("arithmetic", Fact::Integer(2)),
             ("split.train.pixels", text("ffff")),
             ("model.layers", Fact::Integer(153)),
             ("initial.parameters", text("ffff")),
@@ -388,23 +379,18 @@ mod tests {
         let fingerprint = ("recipe.fingerprint", Fact::Text("ffff".to_owned()));
         let golden = with(&[lines(&["a = 1", "b = 2"])]);
         for (now, expected) in [
+            (&["a = 1", "b = 3"][..], "changed: `b` 2 → 3"),
+            (&["a = 1", "b = 2", "c = 3"], "changed: `c` default → 3"),
+            (&["b = 2"], "changed: `a` 1 → default"),
             (
-                &["a = 1", "b = 3"][..],
-                ": now `b = 3`, the golden has `b = 2`",
+                &["c = 3", "d = 4", "e = 5", "a = 1", "b = 0"],
+                "changed: `b` 2 → 0, `c` default → 3, `d` default → 4 and 1 more",
             ),
-            (&["a = 1", "b = 2", "c = 3"], ": `c = 3` is new"),
-            (&["b = 2"], ": `a = 1` is gone"),
-            (
-                &["1", "2", "3", "4", "5", "a = 1", "b = 2"],
-                ": `1`, `2`, `3` and 2 more is new",
-            ),
+            (&["a = 1", "b = 2"], "is another one"),
         ] {
             let now = with(&[lines(now), fingerprint.clone()]);
             let parting = first(&golden, &now).unwrap();
-            assert_eq!(
-                parting.sentence,
-                format!("the recipe is another one{expected}")
-            );
+            assert_eq!(parting.sentence, format!("the recipe {expected}"));
         }
     }
 

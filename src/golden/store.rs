@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 
 use fs_err as fs;
 
-use super::{Error, Golden, text};
+use super::{Error, Golden, Seeds, text};
 use crate::record::Record;
 use crate::whole;
 
@@ -63,8 +63,12 @@ impl Store {
         let Some((_, shipped)) = self.shipped.iter().find(|(name, _)| *name == recipe) else {
             return Ok(None);
         };
-        let record = text::read(shipped, &format!("{recipe}, inside goldrun,"))?;
-        Ok(Some(Golden { record, path: None }))
+        let (record, seeds) = text::read(shipped, &format!("{recipe}, inside goldrun,"))?;
+        Ok(Some(Golden {
+            record,
+            seeds,
+            path: None,
+        }))
     }
 
     /// The pending record of a recipe, if there is one.
@@ -73,11 +77,12 @@ impl Store {
         load_file(self.pending_path(recipe))
     }
 
-    /// Makes a record the golden of a recipe and removes the pending one; gives the golden's file.
-    pub fn save(&self, recipe: &str, record: &Record) -> Result<PathBuf, Error> {
+    /// Makes a record, with what other seeds gave, the golden of a recipe and removes the pending one; gives the
+    /// golden's file.
+    pub fn save(&self, recipe: &str, record: &Record, seeds: &Seeds) -> Result<PathBuf, Error> {
         check_name(recipe)?;
         let path = self.path(recipe);
-        self.write(&path, record)?;
+        self.write(&path, record, seeds)?;
         self.remove_pending(recipe)?;
         Ok(path)
     }
@@ -86,7 +91,7 @@ impl Store {
     pub fn save_pending(&self, recipe: &str, record: &Record) -> Result<PathBuf, Error> {
         check_name(recipe)?;
         let path = self.pending_path(recipe);
-        self.write(&path, record)?;
+        self.write(&path, record, &Seeds::default())?;
         Ok(path)
     }
 
@@ -99,9 +104,9 @@ impl Store {
         }
     }
 
-    fn write(&self, path: &Path, record: &Record) -> Result<(), Error> {
-        let text = text::write(record);
-        check_faithful(&text, record)?;
+    fn write(&self, path: &Path, record: &Record, seeds: &Seeds) -> Result<(), Error> {
+        let text = text::write(record, seeds);
+        check_faithful(&text, record, seeds)?;
         fs::create_dir_all(&self.folder)?;
         Ok(whole::write(path, text.as_bytes())?)
     }
@@ -130,40 +135,49 @@ fn load_file(path: PathBuf) -> Result<Option<Golden>, Error> {
         place: place.clone(),
         message: error.utf8_error().to_string(),
     })?;
-    let record = text::read(&text, &place)?;
+    let (record, seeds) = text::read(&text, &place)?;
     Ok(Some(Golden {
         record,
+        seeds,
         path: Some(path),
     }))
 }
 
 /// Reads the text back: what is written must say what the record says.
-fn check_faithful(text: &str, record: &Record) -> Result<(), Error> {
-    let Ok(back) = text::read(text, "what was to be written") else {
-        return Err(Error::Unfaithful { address: None });
-    };
-    if back == *record {
+fn check_faithful(text: &str, record: &Record, seeds: &Seeds) -> Result<(), Error> {
+    let (back, seeds_back) =
+        text::read(text, "what was to be written").map_err(|error| Error::Unfaithful {
+            what: error.to_string(),
+        })?;
+    if back == *record && seeds_back == *seeds {
         return Ok(());
     }
     let lost = record
         .facts
         .iter()
         .find(|(address, fact)| back.facts.get(*address) != Some(*fact));
+    let what = lost.map_or(
+        "its provenance or other seeds".to_owned(),
+        |(address, _)| format!("`{address}`"),
+    );
     Err(Error::Unfaithful {
-        address: lost.map(|(address, _)| address.clone()),
+        what: format!("{what} does not survive writing and reading"),
     })
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::record::{Address, Fact, Made};
+    use crate::golden::compare::tests::with;
+    use crate::record::{Address, Fact};
 
     fn record(figure: f64) -> Record {
-        Record {
-            facts: [(Address::new("test.loss"), Fact::Figure(figure))].into(),
-            made: Made::new(),
-        }
+        with(&[("test.loss", Fact::Figure(figure))])
+    }
+
+    fn save(store: &Store, figure: f64) {
+        let saved = store.save("mine", &record(figure), &Seeds::default());
+        saved.unwrap();
     }
 
     fn names(folder: &Path) -> Vec<String> {
@@ -180,7 +194,7 @@ mod tests {
         let root = tempfile::tempdir().unwrap();
         let store = Store::new(root.path());
         assert_eq!(store.load("mine").unwrap(), None);
-        store.save("mine", &record(0.5)).unwrap();
+        save(&store, 0.5);
         store.save_pending("mine", &record(0.25)).unwrap();
         assert_eq!(store.load("mine").unwrap().unwrap().record, record(0.5));
         assert_eq!(
@@ -188,7 +202,7 @@ mod tests {
             record(0.25)
         );
         assert_eq!(names(root.path()), ["mine.pending.toml", "mine.toml"]);
-        store.save("mine", &record(0.25)).unwrap();
+        save(&store, 0.25);
         assert_eq!(store.load("mine").unwrap().unwrap().record, record(0.25));
         assert_eq!(names(root.path()), ["mine.toml"]);
     }
@@ -196,16 +210,14 @@ mod tests {
     #[test]
     fn a_local_golden_wins_over_the_shipped_one() {
         let root = tempfile::tempdir().unwrap();
+        let text: &'static str = text::write(&record(2.0), &Seeds::default()).leak();
         let store = Store {
-            shipped: &[
-                ("mine", "format = 1\ntest.loss = 2.0\n"),
-                ("odd", "format = 9"),
-            ],
+            shipped: vec![("mine", text), ("odd", "format = 9")].leak(),
             ..Store::new(root.path())
         };
         let shipped = store.load("mine").unwrap().unwrap();
         assert_eq!((shipped.record, shipped.path), (record(2.0), None));
-        store.save("mine", &record(0.5)).unwrap();
+        save(&store, 0.5);
         assert_eq!(store.load("mine").unwrap().unwrap().record, record(0.5));
         assert!(matches!(
             store.load("odd"),
@@ -225,7 +237,7 @@ mod tests {
     fn a_damaged_golden_is_not_no_golden() {
         let root = tempfile::tempdir().unwrap();
         let store = Store::new(root.path());
-        store.save("mine", &record(0.5)).unwrap();
+        save(&store, 0.5);
         for damage in [&b""[..], b"format = 1\ntest.loss =", b"\xff\xfe"] {
             fs::write(store.path("mine"), damage).unwrap();
             assert!(
@@ -242,7 +254,7 @@ mod tests {
         for odd in ["format", "made.cpu", "test.loss.x"] {
             let mut record = record(0.5);
             record.facts.insert(Address::new(odd), Fact::Integer(1));
-            let refused = store.save("mine", &record);
+            let refused = store.save("mine", &record, &Seeds::default());
             assert!(matches!(refused, Err(Error::Unfaithful { .. })), "{odd}");
         }
         assert!(!store.path("mine").exists());

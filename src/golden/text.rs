@@ -1,34 +1,54 @@
 //! The golden file: a record as TOML that reads well in a diff, and back.
 //!
 //! One fact a line under its dotted address, in the order of addresses; floats in shortest round-trip
-//! form; lists of lines one element a line; provenance last, under `[made]`. `write` and `read` are
-//! each other's inverse, bit for bit, whatever a class is called.
+//! form; lists of lines one element a line; figures of seeds one seed a line; provenance last, under `[made]`.
+//! `write` and `read` are each other's inverse, bit for bit, whatever a class is called. What is read is a whole
+//! golden: an unknown key, a missing fact or a value of another kind is an error with its line and column.
+
+#[cfg(test)]
+mod tests;
 
 use std::collections::BTreeMap;
-use std::fmt;
 use std::fmt::Write as _;
+use std::ops::Range;
 
-use serde::de::{self, Deserialize, Deserializer, MapAccess, SeqAccess, Visitor};
+use toml::Spanned;
+use toml::de::{DeTable, DeValue};
 
-use super::Error;
+use super::schema::{self, Kind, Unfit};
+use super::{Error, Seeds};
 use crate::record::{Address, Fact, Made, MadeValue, RECORD_FORMAT, Record};
 
 /// Key of the format's number.
 const FORMAT_KEY: &str = "format";
 
-/// The `toml` crate gives a date as a table with this key.
-const DATE_KEY: &str = "$__toml_private_datetime";
-
 /// Table of the provenance.
 const MADE_TABLE: &str = "made";
 
+/// Table of the figures of other seeds.
+const SEEDS_TABLE: &str = "seeds";
+
+/// Key of what those figures are.
+const SEEDS_FIGURES: &str = "figures";
+
 /// The text of a golden.
-pub fn write(record: &Record) -> String {
+pub fn write(record: &Record, seeds: &Seeds) -> String {
     let mut text = format!("{FORMAT_KEY} = {RECORD_FORMAT}\n");
     for (address, fact) in &record.facts {
         write_key(&mut text, address.parts());
         text.push_str(" = ");
         write_fact(&mut text, fact);
+        text.push('\n');
+    }
+    if !seeds.runs.is_empty() {
+        let _ = write!(text, "\n[{SEEDS_TABLE}]\n{SEEDS_FIGURES} = ");
+        let names = seeds.figures.iter().map(ToString::to_string).collect();
+        write_fact(&mut text, &Fact::Lines(names));
+        text.push('\n');
+    }
+    for (seed, figures) in &seeds.runs {
+        let _ = write!(text, "{seed} = ");
+        write_fact(&mut text, &Fact::Figures(figures.clone()));
         text.push('\n');
     }
     if !record.made.is_empty() {
@@ -48,39 +68,114 @@ pub fn write(record: &Record) -> String {
     text
 }
 
-/// The record in a golden's text; `place` names the file in errors.
-pub fn read(text: &str, place: &str) -> Result<Record, Error> {
-    let damaged = |message: String| Error::Damaged {
+/// The record in a golden's text, and the figures of other seeds; `place` names the file in errors.
+pub fn read(text: &str, place: &str) -> Result<(Record, Seeds), Error> {
+    let damaged = |problem: Problem| Error::Damaged {
         place: place.to_owned(),
-        message,
+        message: problem.sentence(text),
     };
-    let Node::Table(mut root) = toml::from_str::<Node>(text)
-        .map_err(|error| damaged(error.to_string().trim_end().to_owned()))?
-    else {
-        return Err(damaged("it is no table".to_owned()));
-    };
-    match root.remove(FORMAT_KEY) {
-        Some(Node::Integer(found)) if found == u64::from(RECORD_FORMAT) => {}
-        Some(Node::Integer(found)) => {
-            return Err(Error::OtherFormat {
-                place: place.to_owned(),
-                found,
-            });
+    let root = DeTable::parse(text).map_err(|error| Error::Damaged {
+        place: place.to_owned(),
+        message: syntax(text, &error),
+    })?;
+    let root = root.get_ref();
+    let found = match root.get_key_value(FORMAT_KEY) {
+        None => {
+            return Err(damaged(Problem::at_end(
+                text,
+                format!("it has no `{FORMAT_KEY}`"),
+            )));
         }
-        Some(_) => return Err(damaged(format!("`{FORMAT_KEY}` is no whole number"))),
-        None => return Err(damaged(format!("it has no `{FORMAT_KEY}`"))),
-    }
-    let made = match root.remove(MADE_TABLE) {
-        None => Made::new(),
-        Some(Node::Table(table)) => read_made(table).map_err(damaged)?,
-        Some(_) => return Err(damaged(format!("`{MADE_TABLE}` is no table"))),
+        Some((_, value)) => match integer(value.get_ref()) {
+            Some(found) => found,
+            None => return Err(damaged(Problem::of(value, "`format` is no whole number"))),
+        },
     };
-    let mut facts = BTreeMap::new();
-    for (key, node) in root {
-        read_facts(key.clone(), &key, node, &mut facts).map_err(damaged)?;
+    if found != u64::from(RECORD_FORMAT) {
+        return Err(Error::OtherFormat {
+            place: place.to_owned(),
+            found,
+        });
     }
-    Ok(Record { facts, made })
+    let mut record = Record::default();
+    let mut seeds = Seeds::default();
+    for (key, value) in root {
+        match key.get_ref().as_ref() {
+            FORMAT_KEY => {}
+            MADE_TABLE => record.made = read_made(value).map_err(damaged)?,
+            SEEDS_TABLE => seeds = read_seeds(value).map_err(damaged)?,
+            first => {
+                let address = Address::new(first);
+                read_facts(&address, key, value, &mut record.facts).map_err(damaged)?;
+            }
+        }
+    }
+    match schema::unfit(&record) {
+        None => Ok((record, seeds)),
+        Some(Unfit::Missing(address)) => {
+            let message = format!("`{address}` is missing");
+            Err(damaged(Problem::at_end(text, message)))
+        }
+        Some(Unfit::Stray(address)) => {
+            let message = format!("the golden's recipe has no phase or epoch of `{address}`");
+            let at = text.find(&format!("\n{address} ")).map_or(0, |at| at + 1);
+            Err(damaged(Problem::new(at..at, message)))
+        }
+    }
 }
+
+/// Something wrong at a place of the text.
+struct Problem {
+    at: Range<usize>,
+    message: String,
+}
+
+impl Problem {
+    fn new(at: Range<usize>, message: impl Into<String>) -> Self {
+        Self {
+            at,
+            message: message.into(),
+        }
+    }
+
+    /// Something wrong with a key or a value.
+    fn of<T>(what: &Spanned<T>, message: impl Into<String>) -> Self {
+        Self::new(what.span(), message)
+    }
+
+    /// Something that is not there.
+    fn at_end(text: &str, message: impl Into<String>) -> Self {
+        let end = text.trim_end().len();
+        Self::new(end..end, message)
+    }
+
+    fn sentence(&self, text: &str) -> String {
+        let before = text.get(..self.at.start).unwrap_or(text);
+        let line = before.matches('\n').count() + 1;
+        let of_line = before.rsplit('\n').next().unwrap_or_default();
+        let column = of_line.chars().count() + 1;
+        format!("line {line}, column {column}: {}", self.message)
+    }
+}
+
+/// A syntax error, with its line and column.
+fn syntax(text: &str, error: &toml::de::Error) -> String {
+    let at = error.span().unwrap_or(text.len()..text.len());
+    let start = text.get(..at.start).map_or(0, |before| {
+        before.rfind('\n').map_or(0, |newline| newline + 1)
+    });
+    let line = text.get(start..).unwrap_or_default();
+    let is_conflict = CONFLICT.iter().any(|marker| line.starts_with(marker));
+    let message = if is_conflict {
+        "a merge conflict was not resolved".to_owned()
+    } else {
+        format!("it is not TOML: {}", error.message())
+    };
+    Problem::new(at, message).sentence(text)
+}
+
+/// What lines of an unresolved merge begin with.
+const CONFLICT: [&str; 4] = ["<<<<<<<", "|||||||", "=======", ">>>>>>>"];
 
 /// A float in shortest round-trip form that TOML reads as a float.
 pub fn float(value: f64) -> String {
@@ -146,260 +241,127 @@ fn write_string(text: &mut String, words: &str) {
     text.push('"');
 }
 
-/// Flattens a node below `address` into facts; `key` is the node's own key.
+/// Flattens a value below `address` into facts; `key` is its own key.
 fn read_facts(
-    address: String,
-    key: &str,
-    node: Node,
+    address: &Address,
+    key: &Spanned<std::borrow::Cow<'_, str>>,
+    value: &Spanned<DeValue<'_>>,
     facts: &mut BTreeMap<Address, Fact>,
-) -> Result<(), String> {
-    if key.contains('.') {
-        return Err(format!("the key \"{key}\" holds a dot"));
+) -> Result<(), Problem> {
+    if key.get_ref().contains('.') {
+        let message = format!("the key \"{}\" holds a dot", key.get_ref());
+        return Err(Problem::of(key, message));
     }
-    let fact = match node {
-        Node::Table(table) => {
-            for (key, node) in table {
-                read_facts(format!("{address}.{key}"), &key, node, facts)?;
-            }
-            return Ok(());
+    if let DeValue::Table(table) = value.get_ref() {
+        for (key, value) in table {
+            let below = Address::new(format!("{address}.{}", key.get_ref()));
+            read_facts(&below, key, value, facts)?;
         }
-        Node::Integer(integer) => Fact::Integer(integer),
-        Node::Float(figure) => Fact::Figure(figure),
-        Node::Text(words) => Fact::Text(words),
-        Node::List(nodes) => read_list(&address, nodes)?,
-        Node::Flag(_) => return Err(format!("`{address}` is true or false, which no fact is")),
+        return Ok(());
+    }
+    let Some(kind) = schema::kind(address) else {
+        return Err(Problem::of(
+            key,
+            format!("no golden has a fact `{address}`"),
+        ));
     };
-    facts.insert(Address::new(address), fact);
+    let fact = fact(value.get_ref(), kind).filter(|fact| schema::is_of(fact, kind));
+    let Some(fact) = fact else {
+        let message = format!("`{address}` is not {}", kind.words());
+        return Err(Problem::of(value, message));
+    };
+    facts.insert(address.clone(), fact);
     Ok(())
 }
 
-/// A list of figures or of lines; an empty one is of lines.
-fn read_list(address: &str, nodes: Vec<Node>) -> Result<Fact, String> {
-    let mut figures = Vec::new();
-    let mut lines = Vec::new();
-    for node in nodes {
-        match node {
-            Node::Float(figure) => figures.push(figure),
-            Node::Text(line) => lines.push(line),
-            _ => {
-                return Err(format!(
-                    "`{address}` holds something that is neither a float nor a string"
-                ));
-            }
-        }
-    }
-    match (figures.is_empty(), lines.is_empty()) {
-        (false, false) => Err(format!("`{address}` mixes floats and strings")),
-        (false, true) => Ok(Fact::Figures(figures)),
-        (true, _) => Ok(Fact::Lines(lines)),
+/// A value as a fact of a kind.
+fn fact(value: &DeValue<'_>, kind: Kind) -> Option<Fact> {
+    let list = || match value {
+        DeValue::Array(values) => Some(values.iter().map(Spanned::get_ref)),
+        _ => None,
+    };
+    Some(match kind {
+        Kind::Integer => Fact::Integer(integer(value)?),
+        Kind::Figure => Fact::Figure(figure(value)?),
+        Kind::Text => Fact::Text(string(value)?),
+        Kind::Figures => Fact::Figures(list()?.map(figure).collect::<Option<_>>()?),
+        Kind::Lines => Fact::Lines(list()?.map(string).collect::<Option<_>>()?),
+    })
+}
+
+fn integer(value: &DeValue<'_>) -> Option<u64> {
+    match value {
+        DeValue::Integer(digits) => u64::from_str_radix(digits.as_str(), digits.radix()).ok(),
+        _ => None,
     }
 }
 
-fn read_made(table: BTreeMap<String, Node>) -> Result<Made, String> {
-    let mut made = Made::new();
-    for (key, node) in table {
-        let value = match node {
-            Node::Flag(flag) => MadeValue::Flag(flag),
-            Node::Integer(integer) => MadeValue::Integer(integer),
-            Node::Float(number) => MadeValue::Number(number),
-            Node::Text(words) => MadeValue::Text(words),
-            Node::Table(_) | Node::List(_) => {
-                return Err(format!("`{MADE_TABLE}.{key}` is no single value"));
-            }
+fn figure(value: &DeValue<'_>) -> Option<f64> {
+    match value {
+        DeValue::Float(digits) => digits.as_str().parse().ok(),
+        _ => None,
+    }
+}
+
+fn string(value: &DeValue<'_>) -> Option<String> {
+    match value {
+        DeValue::String(words) => Some(words.to_string()),
+        _ => None,
+    }
+}
+
+fn read_seeds(value: &Spanned<DeValue<'_>>) -> Result<Seeds, Problem> {
+    let DeValue::Table(table) = value.get_ref() else {
+        return Err(Problem::of(value, format!("`{SEEDS_TABLE}` is no table")));
+    };
+    let names = table.get(SEEDS_FIGURES);
+    let names = names.and_then(|names| fact(names.get_ref(), Kind::Lines));
+    let Some(Fact::Lines(names)) = names else {
+        let message = format!("`{SEEDS_TABLE}` has no list `{SEEDS_FIGURES}`");
+        return Err(Problem::of(value, message));
+    };
+    let figures: Vec<Address> = names.into_iter().map(Address::new).collect();
+    let mut runs = BTreeMap::new();
+    for (key, value) in table
+        .iter()
+        .filter(|(key, _)| key.get_ref() != SEEDS_FIGURES)
+    {
+        let Ok(seed) = key.get_ref().parse::<u64>() else {
+            return Err(Problem::of(key, format!("`{}` is no seed", key.get_ref())));
         };
-        made.insert(key, value);
+        let values = fact(value.get_ref(), Kind::Figures);
+        let values = values.filter(|values| schema::is_of(values, Kind::Figures));
+        match values {
+            Some(Fact::Figures(values)) if values.len() == figures.len() => {
+                runs.insert(seed, values);
+            }
+            _ => {
+                let message = format!("seed {seed} has not {} finite floats", figures.len());
+                return Err(Problem::of(value, message));
+            }
+        }
+    }
+    Ok(Seeds { figures, runs })
+}
+
+fn read_made(value: &Spanned<DeValue<'_>>) -> Result<Made, Problem> {
+    let DeValue::Table(table) = value.get_ref() else {
+        return Err(Problem::of(value, format!("`{MADE_TABLE}` is no table")));
+    };
+    let mut made = Made::new();
+    for (key, value) in table {
+        let single = match value.get_ref() {
+            DeValue::Boolean(flag) => Some(MadeValue::Flag(*flag)),
+            DeValue::Integer(_) => integer(value.get_ref()).map(MadeValue::Integer),
+            DeValue::Float(_) => figure(value.get_ref()).map(MadeValue::Number),
+            DeValue::String(words) => Some(MadeValue::Text(words.to_string())),
+            DeValue::Datetime(_) | DeValue::Array(_) | DeValue::Table(_) => None,
+        };
+        let Some(single) = single else {
+            let message = format!("`{MADE_TABLE}.{}` is no single value", key.get_ref());
+            return Err(Problem::of(value, message));
+        };
+        made.insert(key.get_ref().to_string(), single);
     }
     Ok(made)
-}
-
-/// Any TOML value that a golden may hold. Integers are read as u64, which `toml::Value` cannot hold.
-enum Node {
-    Flag(bool),
-    Integer(u64),
-    Float(f64),
-    Text(String),
-    List(Vec<Node>),
-    Table(BTreeMap<String, Node>),
-}
-
-impl<'de> Deserialize<'de> for Node {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        deserializer.deserialize_any(NodeVisitor)
-    }
-}
-
-struct NodeVisitor;
-
-impl<'de> Visitor<'de> for NodeVisitor {
-    type Value = Node;
-
-    fn expecting(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        formatter.write_str("a fact: a whole number from 0, a float, a string or a list of either")
-    }
-
-    fn visit_bool<E: de::Error>(self, flag: bool) -> Result<Node, E> {
-        Ok(Node::Flag(flag))
-    }
-
-    fn visit_i64<E: de::Error>(self, integer: i64) -> Result<Node, E> {
-        u64::try_from(integer)
-            .map(Node::Integer)
-            .map_err(|_| E::invalid_value(de::Unexpected::Signed(integer), &self))
-    }
-
-    fn visit_u64<E: de::Error>(self, integer: u64) -> Result<Node, E> {
-        Ok(Node::Integer(integer))
-    }
-
-    fn visit_f64<E: de::Error>(self, figure: f64) -> Result<Node, E> {
-        Ok(Node::Float(figure))
-    }
-
-    fn visit_str<E: de::Error>(self, words: &str) -> Result<Node, E> {
-        Ok(Node::Text(words.to_owned()))
-    }
-
-    fn visit_seq<A: SeqAccess<'de>>(self, mut seq: A) -> Result<Node, A::Error> {
-        let mut nodes = Vec::new();
-        while let Some(node) = seq.next_element()? {
-            nodes.push(node);
-        }
-        Ok(Node::List(nodes))
-    }
-
-    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Node, A::Error> {
-        let mut table = BTreeMap::new();
-        while let Some((key, node)) = map.next_entry::<String, Node>()? {
-            if key == DATE_KEY {
-                return Err(de::Error::custom("a date is no fact"));
-            }
-            table.insert(key, node);
-        }
-        Ok(Node::Table(table))
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use proptest::prelude::*;
-
-    use super::*;
-
-    /// A record with a fact of each kind.
-    fn record() -> Record {
-        let class = Address::new("split.train.class");
-        let facts = [
-            (Address::new("seed"), Fact::Integer(u64::MAX)),
-            (
-                Address::new("recipe.canonical"),
-                Fact::Lines(vec![
-                    "input.batch_size = 16".to_owned(),
-                    "a = \"b\\n\"".to_owned(),
-                ]),
-            ),
-            (class.join("cats"), Fact::Integer(1000)),
-            (class.join("chien méchant"), Fact::Integer(1)),
-            (class.join("001.Albatross"), Fact::Integer(2)),
-            (
-                Address::new("phase.0.epoch.9.val_accuracy"),
-                Fact::Figure(0.949_319),
-            ),
-            (
-                Address::new("phase.0.epoch.10.val_accuracy"),
-                Fact::Figure(1.0),
-            ),
-            (Address::new("final.val_loss"), Fact::Figure(-0.0)),
-            (
-                Address::new("test.logits"),
-                Fact::Figures(vec![0.1, -3.0, 1e-300, 1e22]),
-            ),
-            (
-                Address::new("initial.parameters"),
-                Fact::Text("e777".to_owned()),
-            ),
-        ];
-        let made = [
-            ("dirty".to_owned(), MadeValue::Flag(false)),
-            ("threads".to_owned(), MadeValue::Integer(2)),
-            ("seconds.decode".to_owned(), MadeValue::Number(1.0)),
-            ("cpu".to_owned(), MadeValue::Text("AMD \"EPYC\"".to_owned())),
-        ];
-        Record {
-            facts: facts.into(),
-            made: made.into(),
-        }
-    }
-
-    #[test]
-    fn reads_well() {
-        insta::assert_snapshot!(write(&record()));
-    }
-
-    #[test]
-    fn comes_back() {
-        let record = record();
-        assert_eq!(read(&write(&record), "here").unwrap(), record);
-        let zero = &record.facts[&Address::new("final.val_loss")];
-        assert!(matches!(zero, Fact::Figure(zero) if zero.is_sign_negative()));
-    }
-
-    #[test]
-    fn what_is_wrong_is_said() {
-        let cases = [
-            "",
-            "format = \"1\"",
-            "format = 2\nseed = 1",
-            "format = 0",
-            "format = 1\nseed = 1\nseed = 2",
-            "format = 1\nseed = -1",
-            "format = 1\nseed = true",
-            "format = 1\nlist = [1.0, \"a\"]",
-            "format = 1\nlist = [1]",
-            "format = 1\nwhen = 2026-01-01",
-            "format = 1\n\"a.b\" = 1",
-            "format = 1\nmade = 1",
-            "format = 1\n<<<<<<< HEAD",
-        ];
-        let said: Vec<String> = cases
-            .iter()
-            .map(|text| format!("{text}\n→ {}\n", read(text, "golden/x.toml").unwrap_err()))
-            .collect();
-        insta::assert_snapshot!(said.join("\n"));
-    }
-
-    fn part() -> impl Strategy<Value = String> {
-        prop_oneof![
-            "[a-z_0-9]{1,6}",
-            any::<String>(),
-            Just(String::new()),
-            Just("\u{7f}\"\\ \u{85}'#=[\n\r\t]\0".to_owned()),
-        ]
-    }
-
-    fn fact() -> impl Strategy<Value = Fact> {
-        let figure = any::<u64>()
-            .prop_map(f64::from_bits)
-            .prop_filter("NaN", |f| !f.is_nan());
-        prop_oneof![
-            any::<u64>().prop_map(Fact::Integer),
-            figure.clone().prop_map(Fact::Figure),
-            any::<String>().prop_map(Fact::Text),
-            prop::collection::vec(figure, 1..4).prop_map(Fact::Figures),
-            prop::collection::vec(any::<String>(), 0..4).prop_map(Fact::Lines),
-        ]
-    }
-
-    proptest! {
-        #[test]
-        fn any_record_comes_back(parts in prop::collection::vec((part(), part(), fact()), 0..12)) {
-            let facts: BTreeMap<Address, Fact> = parts
-                .into_iter()
-                .map(|(middle, last, fact)| (Address::new("split").join(&middle).join(&last), fact))
-                .collect();
-            let record = Record { facts, made: Made::new() };
-            let text = write(&record);
-            prop_assert_eq!(&read(&text, "here").unwrap(), &record);
-            prop_assert_eq!(write(&read(&text, "here").unwrap()), text);
-        }
-    }
 }

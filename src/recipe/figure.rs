@@ -6,8 +6,8 @@
 use super::Recipe;
 use super::syntax::nearest;
 
-/// Every metric that any recipe can measure.
-const ALL_METRICS: [&str; 2] = ["loss", "accuracy"];
+/// Every metric that any recipe can measure, as addresses name it.
+pub const ALL_METRICS: [&str; 2] = ["loss", "accuracy"];
 
 const GRAMMAR: &str = "addresses are `initial.val_<metric>`, `phase.<p>.epoch.<e>.<metric>`, \
      `phase.<p>.epoch.<e>.val_<metric>`, `final.val_<metric>` and `test.<metric>`";

@@ -29,6 +29,7 @@ mod syntax;
 pub use artifact::{Artifact, Source};
 pub use dataset::{Dataset, Drawn, Folders};
 pub use error::Error;
+pub use figure::ALL_METRICS;
 pub use input::{Augmentation, Input, Orientation};
 pub use load::{Layers, Loaded, Request, load};
 pub use location::{Found, list, project_root};

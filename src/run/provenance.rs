@@ -4,7 +4,8 @@ use std::time::Instant;
 
 use super::Request;
 use super::inputs::Inputs;
-use crate::kernels::Level;
+use crate::artifacts::cache::executable_digest;
+use crate::kernels::{Level, cuda};
 use crate::record::{MadeValue, Record, made};
 
 /// Time of each stage of a run, and the highest use of memory until its end.
@@ -48,6 +49,8 @@ pub(super) fn of(
         text("goldrun", env!("CARGO_PKG_VERSION")),
         text("revision", env!("GOLDRUN_REVISION")),
         flag("dirty", env!("GOLDRUN_DIRTY") == "true"),
+        text(made::EXECUTABLE, executable_digest()),
+        text(made::DATE, &now()),
         text(made::ENGINE, request.engine.word()),
         text("simd", level.word()),
         text("system", std::env::consts::OS),
@@ -64,12 +67,21 @@ pub(super) fn of(
         made.push(text("cpu", &cpu));
     }
     made.push(text("device", device.unwrap_or("cpu")));
+    if let (Some(_), Ok(version)) = (device, cuda::device::driver()) {
+        made.push(text("driver", &format!("CUDA {version}")));
+    }
     for input in inputs.each() {
         if let Some(sha256) = &input.obtained.sha256 {
             made.push(text(&format!("sha256_{}", input.role), sha256));
         }
     }
     made
+}
+
+/// This second: `2026-11-27T18:31:51Z`.
+fn now() -> String {
+    let seconds = jiff::Timestamp::now().as_second();
+    jiff::Timestamp::from_second(seconds).map_or_else(|_| String::new(), |now| now.to_string())
 }
 
 /// Key of how often a run was interrupted and went on; its times are those of the last piece.

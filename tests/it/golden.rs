@@ -1,6 +1,7 @@
 //! Goldens through the real binary: a project's life from no golden to one that holds.
 
 mod bits;
+mod causes;
 mod held;
 
 use crate::support::{Project, SMALL};
@@ -46,7 +47,7 @@ fn from_no_golden_to_one_that_holds() {
     assert_eq!(goldens(&project), ["small.toml"]);
 
     let other = project.goldrun(&["check", "small", "--seed", "7"]).exits(1);
-    let verdict = "small: differs: the training seed is 7, the golden's is 5";
+    let verdict = "small: differs: the training seed is 7, was 5";
     assert!(
         other.stdout.lines().last().unwrap().starts_with(verdict),
         "{}",
@@ -108,7 +109,8 @@ fn a_changed_recipe_differs_and_is_accepted_with_what_changes() {
     project
         .goldrun(&["check", "small"])
         .exits(1)
-        .says("now `phase.0.optimizer.adam.learning_rate = 0.002`")
+        .says("why: the recipe changed: `phase.0.optimizer.adam.learning_rate` 0.001 → 0.002")
+        .says("\nrecipe:\n  phase.0.optimizer.adam.learning_rate  0.001 → 0.002\n")
         .says("first parting: recipe (`recipe.canonical`)");
     project
         .goldrun(&["accept", "small"])

@@ -16,6 +16,7 @@ use std::collections::BTreeSet;
 use crate::recipe::{Recipe, Tolerance};
 use crate::record::{Address, Fact, Record};
 
+use super::cause::{self, Change, ContentChange};
 use super::parting::{self, Parting, Place};
 use super::text::float;
 
@@ -69,12 +70,66 @@ pub struct Comparison {
     pub rows: Vec<Row>,
     /// The published figures, in the recipe's order.
     pub published: Vec<Row>,
+    /// What does not decide, but should be known; sentences as in `reasons`.
+    pub notes: Vec<String>,
     /// Where record and golden part first.
     pub parting: Option<Parting>,
+    /// What differs in the recipe.
+    pub recipe: Vec<Change>,
+    /// What differs in artifacts of which it is known: see [`Comparison::explain_content`].
+    pub contents: Vec<ContentChange>,
+    /// The first tensor that differs where parameters part, if that is known.
+    pub first_tensor: Option<String>,
+    /// What differs in the environment.
+    pub environment: Vec<Change>,
     /// Number of facts that are the same in both.
     pub facts_same: usize,
     /// Number of facts that either has.
     pub facts: usize,
+}
+
+impl Comparison {
+    /// Of a record that there is nothing to compare with.
+    fn of_nothing(verdict: Verdict, now: &Record) -> Self {
+        Self {
+            verdict,
+            reasons: Vec::new(),
+            rows: Vec::new(),
+            published: Vec::new(),
+            notes: Vec::new(),
+            parting: None,
+            recipe: Vec::new(),
+            contents: Vec::new(),
+            first_tensor: None,
+            environment: Vec::new(),
+            facts_same: 0,
+            facts: now.facts.len(),
+        }
+    }
+
+    /// Why the two differ, in a sentence; none where they do not.
+    pub fn why(&self) -> Option<&str> {
+        let parting = self.parting.as_ref()?;
+        Some(self.reasons.first().unwrap_or(&parting.sentence))
+    }
+
+    /// Adds what differs in artifacts, which manifests say that no record holds, and says it where it is why.
+    pub fn explain_content(&mut self, contents: Vec<ContentChange>, now: &Record) {
+        for content in &contents {
+            let Some(parting) = &mut self.parting else {
+                continue;
+            };
+            if parting.place != Place::Artifact(content.role.clone()) {
+                continue;
+            }
+            let sentence = format!("{} changed: {}", content.subject(now), content.counts());
+            let old = std::mem::replace(&mut parting.sentence, sentence.clone());
+            for reason in self.reasons.iter_mut().filter(|reason| **reason == old) {
+                reason.clone_from(&sentence);
+            }
+        }
+        self.contents = contents;
+    }
 }
 
 /// Holds a record to its golden and to what the recipe says.
@@ -119,13 +174,8 @@ pub fn without_golden(now: &Record, published: PublishedOutcome) -> Comparison {
         .map(|(address, figure)| Row::new(address, None, Some(figure), Hold::Shown))
         .collect();
     Comparison {
-        verdict: Verdict::NoGolden { published },
-        reasons: Vec::new(),
         rows,
-        published: Vec::new(),
-        parting: None,
-        facts_same: 0,
-        facts: now.facts.len(),
+        ..Comparison::of_nothing(Verdict::NoGolden { published }, now)
     }
 }
 
@@ -139,6 +189,10 @@ fn with_golden(now: &Record, golden: &Record, tolerances: &[(String, Tolerance)]
         .collect::<BTreeSet<_>>()
         .len();
     let mut reasons = always_equal(&differing, golden, now);
+    let arithmetic = differing
+        .iter()
+        .find(|address| Place::of(address) == Place::Arithmetic)
+        .map(|address| parting::at(address, golden, now).sentence);
     let failed: Vec<&Row> = rows.iter().filter(|row| row.fails()).collect();
     let is_exact = tolerances.is_empty();
     if is_exact && reasons.is_empty() {
@@ -159,16 +213,29 @@ fn with_golden(now: &Record, golden: &Record, tolerances: &[(String, Tolerance)]
         (true, true) => Verdict::Identical,
         (true, false) => Verdict::WithinTolerance,
     };
+    let mut notes = Vec::new();
+    if let Some(arithmetic) = arithmetic {
+        // Who reads why figures moved should know this before anything else.
+        if verdict == Verdict::Differs {
+            reasons.retain(|reason| *reason != arithmetic);
+            reasons.insert(0, arithmetic);
+        } else {
+            notes.push(arithmetic);
+        }
+    }
+    let parting = differing
+        .first()
+        .map(|first| parting::at(first, golden, now));
     Comparison {
-        verdict,
         reasons,
-        parting: differing
-            .first()
-            .map(|first| parting::at(first, golden, now)),
+        notes,
+        recipe: cause::recipe(golden, now),
+        environment: cause::environment(golden, now),
+        parting,
         facts_same: facts - differing.len(),
         facts,
         rows,
-        published: Vec::new(),
+        ..Comparison::of_nothing(verdict, now)
     }
 }
 

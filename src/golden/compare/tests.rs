@@ -7,21 +7,32 @@ use crate::recipe::{
 };
 use crate::record::Made;
 
-/// The record of a small run, all facts in it.
+/// The record of a small run: every fact that a run has.
 pub(crate) fn record() -> Record {
     let text = |words: &str| Fact::Text(words.to_owned());
     let mut facts = vec![
         ("recipe.fingerprint".to_owned(), text("aaaa")),
+        (
+            "recipe.canonical".to_owned(),
+            Fact::Lines(
+                ["phase.0.epochs = 2", "phase.1.epochs = 1"]
+                    .map(str::to_owned)
+                    .into(),
+            ),
+        ),
         ("seed".to_owned(), Fact::Integer(123)),
         ("arithmetic".to_owned(), Fact::Integer(1)),
         ("artifact.photos.content".to_owned(), text("h1:aaaa")),
         ("model.layers".to_owned(), Fact::Integer(154)),
+        ("model.parameters".to_owned(), Fact::Integer(416_613)),
         ("initial.parameters".to_owned(), text("aaaa")),
+        ("initial.val_accuracy".to_owned(), Fact::Figure(0.3857)),
         ("initial.val_loss".to_owned(), Fact::Figure(0.9126)),
         ("features.first_validation_batch".to_owned(), text("aaaa")),
         ("final.val_loss".to_owned(), Fact::Figure(0.0403)),
         ("final.val_accuracy".to_owned(), Fact::Figure(0.9802)),
         ("test.accuracy".to_owned(), Fact::Figure(0.9792)),
+        ("test.loss".to_owned(), Fact::Figure(0.0559)),
         ("test.logits".to_owned(), Fact::Figures(vec![1.5, -2.0])),
     ];
     for split in ["train", "validation", "test"] {
@@ -34,7 +45,17 @@ pub(crate) fn record() -> Record {
         facts.push((format!("{place}.order"), text("aaaa")));
         facts.push((format!("{place}.parameters"), text("aaaa")));
         facts.push((format!("{place}.loss"), Fact::Figure(0.42)));
+        facts.push((format!("{place}.accuracy"), Fact::Figure(0.9)));
+        facts.push((format!("{place}.val_loss"), Fact::Figure(0.21)));
         facts.push((format!("{place}.val_accuracy"), Fact::Figure(0.95)));
+    }
+    for (phase, trained) in [(0, 1281), (1, 1_862_721)] {
+        let place = format!("phase.{phase}");
+        facts.push((
+            format!("{place}.trainable_parameters"),
+            Fact::Integer(trained),
+        ));
+        facts.push((format!("{place}.trainable_variables"), Fact::Integer(2)));
     }
     Record {
         facts: facts
@@ -152,7 +173,7 @@ fn the_same_facts_are_identical() {
         assert_eq!(comparison.reasons, [""; 0]);
         assert_eq!(comparison.parting, None);
         assert_eq!(comparison.facts_same, comparison.facts);
-        assert_eq!(comparison.rows.len(), 10);
+        assert_eq!(comparison.rows.len(), 18);
     }
 }
 
@@ -291,7 +312,7 @@ fn another_seed_is_said_first() {
     assert_eq!(
         reasons,
         [
-            "the training seed is 7, the golden's is 123: another seed trains another model",
+            "the training seed is 7, was 123: another seed trains another model",
             "the recipe is another one"
         ]
     );
@@ -345,7 +366,7 @@ fn without_a_golden_the_published_figures_decide() {
     ] {
         let comparison = compare(&record(), None, &recipe(&[], published));
         assert_eq!(comparison.verdict, Verdict::NoGolden { published: outcome });
-        assert_eq!(comparison.rows.len(), 10);
+        assert_eq!(comparison.rows.len(), 18);
         assert_eq!(comparison.published.len(), published.len());
     }
 }

@@ -4,6 +4,7 @@
 
 use std::fmt::Write as _;
 
+use crate::golden::cause::Change;
 use crate::golden::compare::{
     Comparison, Hold, PublishedOutcome, Row, Standing, Verdict, tolerance_words,
 };
@@ -16,24 +17,85 @@ use super::{Colour, Style};
 /// Decimals where there is room, and where there is not.
 const DECIMALS: [usize; 2] = [6, 4];
 
-/// The whole report on one recipe.
+/// Names of files or tensors that are listed of a kind.
+const NAMES_LISTED: usize = 8;
+
+/// The whole report on one recipe: where it differs, first why, in the order in which a person asks.
 ///
 /// `marks` are added to the verdict, such as `unpinned weights`.
 pub fn report(recipe: &str, comparison: &Comparison, marks: &[String], style: Style) -> String {
     let mut text = format!("{recipe}\n\n");
+    text.push_str(&why(comparison));
     text.push_str(&figures(&comparison.rows, ["golden", "now"], style));
     if !comparison.published.is_empty() {
         text.push('\n');
         text.push_str(&published(&comparison.published, style));
     }
     text.push('\n');
-    if let Some(parting) = &comparison.parting {
-        text.push_str(&first_parting(parting));
-    }
     for also in comparison.reasons.iter().skip(1) {
         let _ = writeln!(text, "also: {also}");
     }
+    for note in &comparison.notes {
+        let _ = writeln!(text, "note: {note}");
+    }
     text.push_str(&verdict_line(recipe, comparison, marks, style));
+    text
+}
+
+/// Why two records differ, and what to look at next; empty where they do not.
+fn why(comparison: &Comparison) -> String {
+    let (Some(sentence), Some(parting)) = (comparison.why(), &comparison.parting) else {
+        return String::new();
+    };
+    let mut text = format!("why: {sentence}\n");
+    text.push_str(&first_parting(parting));
+    if let Some(tensor) = &comparison.first_tensor {
+        let _ = writeln!(text, "first tensor that differs there: {tensor}");
+    }
+    text.push_str(&changes_of("recipe", &comparison.recipe));
+    for content in &comparison.contents {
+        let _ = writeln!(text, "content of {}:", content.role);
+        for (what, names) in [
+            ("added", &content.added),
+            ("removed", &content.removed),
+            ("changed", &content.changed),
+        ] {
+            text.push_str(&listed(what, names));
+        }
+    }
+    text.push_str(&changes_of("environment", &comparison.environment));
+    text.push('\n');
+    text
+}
+
+/// Names of a kind, the first few of many.
+fn listed(what: &str, names: &[String]) -> String {
+    let mut text = String::new();
+    for name in names.iter().take(NAMES_LISTED) {
+        let _ = writeln!(text, "  {what:<7}  {name}");
+    }
+    if names.len() > NAMES_LISTED {
+        let _ = writeln!(
+            text,
+            "  {what:<7}  … and {} more",
+            names.len() - NAMES_LISTED
+        );
+    }
+    text
+}
+
+/// What changed, a line each: `  phase.0.epochs  2 → 3`.
+fn changes_of(what: &str, changes: &[Change]) -> String {
+    if changes.is_empty() {
+        return String::new();
+    }
+    let mut text = format!("{what}:\n");
+    let width = changes.iter().map(|change| change.key.len()).max();
+    let width = width.unwrap_or_default();
+    for Change { key, was, is } in changes {
+        let value = |value: &Option<String>| value.clone().unwrap_or("-".to_owned());
+        let _ = writeln!(text, "  {key:<width$}  {} → {}", value(was), value(is));
+    }
     text
 }
 
@@ -198,17 +260,17 @@ const fn verdict_colour(verdict: Verdict) -> Colour {
     }
 }
 
-/// What `diff` shows: the figures of both, where they part, and whether they are the same.
+/// What `diff` shows: why B is not A, the figures of both, and whether they are the same.
 pub fn diff(left: &str, right: &str, comparison: &Comparison, style: Style) -> String {
     let mut text = format!("A = {left}\nB = {right}\n\n");
+    text.push_str(&why(comparison));
     text.push_str(&figures(&comparison.rows, ["A", "B"], style));
     text.push('\n');
-    let Some(parting) = &comparison.parting else {
+    if comparison.parting.is_none() {
         let facts = counted(comparison.facts as u64, "fact");
         let _ = writeln!(text, "{} ({facts})", style.paint("identical", Colour::Good));
         return text;
-    };
-    text.push_str(&first_parting(parting));
+    }
     let _ = writeln!(
         text,
         "{}: {} of {} the same",
@@ -227,13 +289,10 @@ pub fn changes(comparison: &Comparison, style: Style) -> String {
         .filter(|row| row.standing != Standing::Same)
         .cloned()
         .collect();
-    let mut text = String::new();
+    let mut text = why(comparison);
     if !moved.is_empty() {
         text.push_str(&figures(&moved, ["golden", "accepted"], style));
         text.push('\n');
-    }
-    if let Some(parting) = &comparison.parting {
-        text.push_str(&first_parting(parting));
     }
     let _ = writeln!(
         text,
@@ -259,12 +318,11 @@ mod tests {
     /// The reports of a comparison at 80 and 120 columns.
     fn both(comparison: &Comparison, marks: &[String]) -> String {
         let narrow = report("small", comparison, marks, AT_80);
-        let table_fits = narrow
+        let table = narrow
             .split("\n\n")
-            .nth(1)
-            .unwrap()
-            .lines()
-            .all(|line| line.len() <= 80);
+            .find(|part| part.starts_with("figure"))
+            .unwrap();
+        let table_fits = table.lines().all(|line| line.len() <= 80);
         assert!(table_fits, "{narrow}");
         format!(
             "{narrow}\n=== 120 ===\n{}",

@@ -26,7 +26,7 @@ fn a_difference_in_training_names_the_first_tensor_that_parts() {
         .goldrun(&["diff", &slow, &fast])
         .exits(1)
         .says("first parting: parameters after phase 1, epoch 0")
-        .says("the first tensor that differs there: block_11_depthwise/kernel");
+        .says("first tensor that differs there: block_11_depthwise/kernel");
 }
 
 /// Every number is a function of recipe, artifacts and seed alone: each check is a process of its own.
