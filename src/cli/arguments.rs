@@ -9,6 +9,7 @@ use clap::builder::RangedU64ValueParser;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
 use super::exit::HELP;
+use super::seeds::{self, SeedList};
 
 /// Most threads that `--threads` takes: more than the processors of nearly every machine, and far fewer than
 /// would keep other programs from starting threads of their own.
@@ -101,6 +102,10 @@ pub struct Check {
     /// Paths or names of recipes
     #[arg(required = true, value_name = "RECIPE")]
     pub recipes: Vec<String>,
+    /// Also run N seeds that the golden does not hold, and judge their figures over seeds
+    #[arg(long, value_name = "N",
+          value_parser = RangedU64ValueParser::<u32>::new().range(1..=1000))]
+    pub seeds: Option<u32>,
     /// Go on with the newest runs of the same recipes, seeds and executable that did not end
     #[arg(long)]
     pub resume: bool,
@@ -125,10 +130,23 @@ pub struct TraceFile {
 #[derive(Debug, Args)]
 pub struct Accept {
     /// Path or name of a recipe
-    pub recipe: String,
+    #[arg(required_unless_present = "pending")]
+    pub recipe: Option<String>,
     /// The run to accept [default: the latest one]
     #[arg(long, value_name = "ID")]
     pub run: Option<String>,
+    /// Run the recipe with these seeds as well, and keep their figures: 1..10 is ten seeds
+    #[arg(long, value_name = "SEEDS", conflicts_with = "run", value_parser = seeds::parse)]
+    pub seeds: Option<SeedList>,
+    /// Walk all records that `check` kept as pending: accept, skip, show, quit
+    #[arg(long, conflicts_with_all = ["recipe", "run", "seeds"])]
+    pub pending: bool,
+    /// Accept without a question
+    #[arg(long, short)]
+    pub yes: bool,
+    /// Accept also in CI, where `CI` is set
+    #[arg(long)]
+    pub force: bool,
 }
 
 /// `diff`.

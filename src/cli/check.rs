@@ -6,6 +6,7 @@ use serde::Serialize;
 use super::arguments::{Check, EngineName};
 use super::comparison::{self, Figure, Side, Why};
 use super::exit::{Exit, Failure};
+use super::gate::{self, Judged, Sight};
 use super::run::pin_advice;
 use super::session::{Session, unpinned};
 use super::{interrupt, output, report, runs};
@@ -29,6 +30,10 @@ struct Checked {
     reasons: Vec<String>,
     #[serde(flatten)]
     why: Why,
+    /// What the gate can see.
+    power: Vec<Sight>,
+    /// What it made of new seeds.
+    gate: Option<Judged>,
     published: Vec<Figure>,
     unpinned: Vec<Unpinned>,
     run: String,
@@ -167,6 +172,8 @@ struct Ended {
 struct Prepared {
     request: Request,
     golden: Option<Golden>,
+    /// How many new seeds the command line asks for.
+    seeds: Option<u32>,
 }
 
 /// All that can be found wrong without running anything.
@@ -189,18 +196,26 @@ fn prepare(session: &Session, arguments: &Check, written: &str) -> Result<Prepar
         resume: arguments.resume,
         ..session.request(recipe)?
     };
-    Ok(Prepared { request, golden })
+    Ok(Prepared {
+        request,
+        golden,
+        seeds: arguments.seeds,
+    })
 }
 
 fn one(session: &Session, prepared: Prepared) -> Result<Ended, Failure> {
-    let Prepared { request, golden } = prepared;
+    let Prepared {
+        request,
+        golden,
+        seeds,
+    } = prepared;
     let outcome = run::run(&request, &session.observer())?;
     let recipe = &request.recipe;
-    let golden = golden.as_ref().map(|golden| &golden.record);
-    let mut comparison = compare(&outcome.record, golden, recipe);
-    if let Some(golden) = golden {
+    let golden_record = golden.as_ref().map(|golden| &golden.record);
+    let mut comparison = compare(&outcome.record, golden_record, recipe);
+    if let Some(golden) = &golden {
         let before = Side {
-            record: golden,
+            record: &golden.record,
             folder: None,
         };
         let now = Side {
@@ -208,6 +223,14 @@ fn one(session: &Session, prepared: Prepared) -> Result<Ended, Failure> {
             folder: Some(&outcome.folder),
         };
         comparison::explain(session, &mut comparison, before, now)?;
+        gate::decide(
+            session,
+            &request,
+            seeds,
+            golden,
+            now.record,
+            &mut comparison,
+        )?;
     }
     let pending = keep_pending(session, &recipe.name, &comparison, &outcome)?;
     let marks: Vec<String> = outcome
@@ -243,7 +266,7 @@ fn keep_pending(
     outcome: &Outcome,
 ) -> Result<bool, Failure> {
     match comparison.verdict {
-        Verdict::Identical | Verdict::WithinTolerance => {
+        Verdict::Identical | Verdict::WithinTolerance | Verdict::NoWorse => {
             session.goldens.remove_pending(recipe)?;
             Ok(false)
         }
@@ -303,6 +326,8 @@ fn data(
         exit_code: exit.code(),
         marks,
         why: Why::from(&comparison),
+        power: comparison.power.iter().map(Sight::from).collect(),
+        gate: comparison.gate.as_ref().map(Judged::from),
         published: comparison.published.iter().map(Figure::from).collect(),
         reasons: comparison.reasons,
         unpinned: outcome

@@ -64,6 +64,7 @@ impl Exit {
         match verdict {
             Verdict::Identical
             | Verdict::WithinTolerance
+            | Verdict::NoWorse
             | Verdict::NoGolden {
                 published: PublishedOutcome::Held,
             } => Self::Good,
@@ -81,7 +82,7 @@ impl Exit {
 /// The part of `--help` that documents the codes.
 pub const HELP: &str = "\
 Exit codes:
-  0    as recorded (identical, or within tolerance), or done
+  0    as recorded (identical, within tolerance, or no worse), or done
   1    differs from the golden, or from a published figure
   2    the recipe, its golden or the command line is wrong
   3    an artifact cannot be had, fails its pin, or has no pin (`check` without --allow-unpinned)

@@ -12,6 +12,7 @@ mod diff;
 mod doctor;
 mod exit;
 mod fetch;
+mod gate;
 mod interrupt;
 mod list;
 mod output;
@@ -19,6 +20,7 @@ mod pin;
 mod progress;
 mod run;
 mod runs;
+mod seeds;
 mod session;
 mod sheet;
 mod show;
@@ -87,7 +89,7 @@ fn dispatch(session: &Session, command: Command) -> Result<Exit, Failure> {
         Command::Fetch(fetch) => fetch::fetch(session, &fetch.recipe),
         Command::Run(run) => run::run(session, &run),
         Command::Check(check) => check::check(session, &check),
-        Command::Accept(accept) => accept::accept(session, &accept.recipe, accept.run.as_deref()),
+        Command::Accept(accept) => accept::accept(session, &accept),
         Command::Diff(diff) => diff::diff(session, &diff.a, &diff.b),
         Command::Pin(pin) => pin::pin(session, &pin.recipe),
         Command::Doctor => doctor::doctor(session),

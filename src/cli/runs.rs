@@ -8,7 +8,7 @@ use anyhow::anyhow;
 use fs_err as fs;
 
 use super::exit::Failure;
-use crate::record::{Address, Fact, Record};
+use crate::record::{Address, Fact, MadeValue, Record, made};
 
 /// File of a run's record.
 const RECORD_FILE: &str = "record.json";
@@ -59,6 +59,26 @@ pub fn with_fact(runs: &Path, address: &Address, fact: &Fact) -> Result<Option<P
             if record.is_some_and(|record| record.facts.get(address) == Some(fact)) {
                 return Ok(Some(folder));
             }
+        }
+    }
+    Ok(None)
+}
+
+/// A run of a recipe by an executable, with a record that `is_wanted`; none if there is none. Records that cannot
+/// be read are passed by.
+pub fn of_executable(
+    runs: &Path,
+    recipe: &str,
+    executable: &str,
+    is_wanted: impl Fn(&Record) -> bool,
+) -> Result<Option<(PathBuf, Record)>, Failure> {
+    let executable = MadeValue::Text(executable.to_owned());
+    for folder in folders(&runs.join(recipe))? {
+        let Ok(record) = record(&folder) else {
+            continue;
+        };
+        if record.made.get(made::EXECUTABLE) == Some(&executable) && is_wanted(&record) {
+            return Ok(Some((folder, record)));
         }
     }
     Ok(None)

@@ -8,6 +8,7 @@
 pub mod accept;
 pub mod cause;
 pub mod compare;
+pub mod gate;
 pub mod parting;
 mod schema;
 pub mod store;

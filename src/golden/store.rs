@@ -21,6 +21,9 @@ const SHIPPED: &[(&str, &str)] = &[
     ),
 ];
 
+/// End of a pending record's file name.
+const PENDING: &str = ".pending.toml";
+
 /// The folder of goldens of a project.
 #[derive(Clone, Debug)]
 pub struct Store {
@@ -49,7 +52,7 @@ impl Store {
 
     /// File of the record that differs from the golden of a recipe.
     pub fn pending_path(&self, recipe: &str) -> PathBuf {
-        self.folder.join(format!("{recipe}.pending.toml"))
+        self.folder.join(format!("{recipe}{PENDING}"))
     }
 
     /// The golden of a recipe: the local file, else the shipped one, else none.
@@ -75,6 +78,23 @@ impl Store {
     pub fn load_pending(&self, recipe: &str) -> Result<Option<Golden>, Error> {
         check_name(recipe)?;
         load_file(self.pending_path(recipe))
+    }
+
+    /// Recipes of which there is a pending record, by name.
+    pub fn pending_names(&self) -> Result<Vec<String>, Error> {
+        let entries = match fs::read_dir(&self.folder) {
+            Ok(entries) => entries,
+            Err(error) if error.kind() == ErrorKind::NotFound => return Ok(Vec::new()),
+            Err(error) => return Err(error.into()),
+        };
+        let mut names = Vec::new();
+        for entry in entries {
+            let name = entry?.file_name();
+            let recipe = name.to_str().and_then(|name| name.strip_suffix(PENDING));
+            names.extend(recipe.map(str::to_owned));
+        }
+        names.sort();
+        Ok(names)
     }
 
     /// Makes a record, with what other seeds gave, the golden of a recipe and removes the pending one; gives the

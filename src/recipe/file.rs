@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use super::Recipe;
 use super::artifact::{Artifact, ArtifactFile, Use, is_word};
+use super::check::CheckFile;
 use super::dataset::{DatasetFile, SEED};
 use super::figure::Measured;
 use super::input::InputFile;
@@ -11,7 +12,7 @@ use super::load::Layers;
 use super::metric::{EvaluateFile, Metric};
 use super::model::ModelFile;
 use super::phase::{self, PhaseFile, is_line};
-use super::published::{CheckFile, PublishedFile};
+use super::published::PublishedFile;
 use super::split::SplitFile;
 use super::syntax::{
     Decode, KindGroup, Located, MergeRules, Node, Problem, Problems, Reader, Rule, Sources, nearest,

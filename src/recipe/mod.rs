@@ -9,6 +9,7 @@
 //! of a recipe are reported at once ([`Error::Invalid`]). `docs/recipe.md` describes every key.
 
 mod artifact;
+mod check;
 mod dataset;
 mod error;
 mod figure;
@@ -27,6 +28,7 @@ mod split;
 mod syntax;
 
 pub use artifact::{Artifact, Source};
+pub use check::{Check, Gate, GatedFigure, Least};
 pub use dataset::{Dataset, Drawn, Folders};
 pub use error::Error;
 pub use figure::ALL_METRICS;
@@ -37,7 +39,7 @@ pub use metric::{Metric, Threshold};
 pub use model::{Head, Model};
 pub use optimizer::Optimizer;
 pub use phase::{Phase, Trainable};
-pub use published::{Better, Check, Published, Tolerance};
+pub use published::{Better, Published, Tolerance};
 pub use split::{Amount, Cut, Split, SplitName};
 
 pub mod shipped;

@@ -1,10 +1,10 @@
-//! Figures that a source claims, tolerances, and how a golden is held.
+//! Figures that a source claims, and tolerances.
 
 use super::figure::{Measured, Wrong};
 use super::phase::is_line;
-use super::syntax::{Decode, Located, Node, Place, Problem, Problems, Reader, Rule};
+use super::syntax::{Decode, Located, Node, Problem, Problems, Reader, Rule};
 
-const ABS: Rule<f64> = Rule {
+pub(super) const ABS: Rule<f64> = Rule {
     must_be: "how far the figure may be off: a number from 0",
     holds: |&abs| abs >= 0.0 && abs.is_finite(),
 };
@@ -52,15 +52,8 @@ pub enum Better {
     Lower,
 }
 
-const DIRECTIONS: [(&str, Better); 2] = [("higher", Better::Higher), ("lower", Better::Lower)];
-
-/// How a golden is held: without tolerances, the same bits.
-#[derive(Clone, Debug, Default, PartialEq)]
-pub struct Check {
-    /// Address patterns (`*` matches one part) with their tolerance, in the file's order; the first that
-    /// matches counts. Those of `--set` come before the file's.
-    pub tolerances: Vec<(String, Tolerance)>,
-}
+pub(super) const DIRECTIONS: [(&str, Better); 2] =
+    [("higher", Better::Higher), ("lower", Better::Lower)];
 
 /// A `[[published]]` as written.
 #[derive(Debug)]
@@ -120,77 +113,8 @@ impl PublishedFile {
     }
 }
 
-/// The `[check]` table as written.
-#[derive(Debug, Default)]
-pub(super) struct CheckFile {
-    tolerances: Vec<(Located<String>, ToleranceFile)>,
-}
-
-#[derive(Debug)]
-struct ToleranceFile {
-    abs: Option<Located<f64>>,
-    better: Option<Located<Better>>,
-}
-
-impl Decode for CheckFile {
-    fn decode(node: &Node, problems: &mut Problems) -> Option<Self> {
-        let mut table = Reader::new(node, problems)?;
-        let mut tolerances = table.map("tolerance");
-        table.finish();
-        // An argument is read after the file, and is meant to count before it.
-        tolerances.sort_by_key(|(pattern, _)| {
-            let Place { source, start, .. } = pattern.place;
-            (std::cmp::Reverse(source), start)
-        });
-        Some(Self { tolerances })
-    }
-}
-
-impl Decode for ToleranceFile {
-    fn decode(node: &Node, problems: &mut Problems) -> Option<Self> {
-        let mut table = Reader::new(node, problems)?;
-        if table.holds_only_tables() {
-            let title = "an address must be in quotes here";
-            let problem = Problem::new(node.place, title, "taken for a table of its own")
-                .help("write `tolerance.\"phase.*.epoch.*.val_loss\" = { abs = 0.01 }`");
-            problems.add(problem);
-            return None;
-        }
-        let tolerance = Self {
-            abs: table.required("abs", &ABS),
-            better: table.word("better", &DIRECTIONS),
-        };
-        table.finish();
-        Some(tolerance)
-    }
-}
-
-impl CheckFile {
-    /// Checks that every pattern can match a figure that is `measured` in one of two ways.
-    pub(super) fn check(&self, measured: [&Measured; 2], problems: &mut Problems) {
-        for (pattern, _) in &self.tolerances {
-            let checked = measured.map(|one| one.pattern(&pattern.value));
-            check_address(pattern, checked, problems);
-        }
-    }
-
-    /// How a golden is held.
-    pub(super) fn decide(&self) -> Option<Check> {
-        let tolerances = self.tolerances.iter().map(|(pattern, tolerance)| {
-            let tolerance = Tolerance {
-                abs: tolerance.abs.as_ref()?.value,
-                better: tolerance.better.as_ref().map(|better| better.value),
-            };
-            Some((pattern.value.clone(), tolerance))
-        });
-        Some(Check {
-            tolerances: tolerances.collect::<Option<_>>()?,
-        })
-    }
-}
-
 /// Reports an address that is wrong both ways, as the first sees it.
-fn check_address(
+pub(super) fn check_address(
     address: &Located<String>,
     checked: [Result<(), Wrong>; 2],
     problems: &mut Problems,

@@ -54,6 +54,17 @@ pub enum Error {
 }
 
 impl Error {
+    /// True if a loss or a parameter was not finite: the recipe's own failure, and no one else's.
+    pub fn is_not_finite(&self) -> bool {
+        let Self::Training(error) = self else {
+            return false;
+        };
+        matches!(
+            **error,
+            train::Error::Loss { .. } | train::Error::Parameter { .. }
+        )
+    }
+
     /// Exit code of the command: 2 the recipe is wrong, 3 an artifact, 4 the run failed, 130 interrupted.
     pub fn exit_code(&self) -> u8 {
         match self {

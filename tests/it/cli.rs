@@ -41,11 +41,11 @@ fn what_is_wrong_with_the_command_line_exits_2() {
         &["check"],
         &["run", "small", "--artifacts", "nowhere"],
         &["check", "small", "--engine", "candle"],
-        &["accept", "small", "--seed", "7"],
-        &["accept", "small", "--set", "phase.0.epochs=2"],
+        &["accept", "small", "--seed", "7", "--yes"],
+        &["accept", "small", "--set", "phase.0.epochs=2", "--yes"],
         &["pin", "small", "--set", "phase.0.epochs=2"],
         &["diff", "small", "nothing"],
-        &["accept", "small", "--run", "nothing"],
+        &["accept", "small", "--run", "nothing", "--yes"],
     ] {
         let ran = project.goldrun(arguments).exits(2);
         assert_eq!(ran.stdout, "", "{ran:#?}");
@@ -63,7 +63,10 @@ fn what_is_wrong_with_a_recipe_exits_2_and_is_all_said_at_once() {
         &wrong.replace("\"small\"", "\"wrong\""),
     );
     for command in ["show", "fetch", "run", "check", "accept", "pin"] {
-        let ran = project.goldrun(&[command, "wrong"]).exits(2);
+        let yes: &[&str] = if command == "accept" { &["--yes"] } else { &[] };
+        let ran = project
+            .goldrun(&[&[command, "wrong"], yes].concat())
+            .exits(2);
         assert_eq!(ran.stdout, "");
         let ran = ran
             .warns("trun")
@@ -175,7 +178,7 @@ fn a_run_that_fails_exits_4() {
     assert_eq!(ran.stdout, "");
     ran.warns("error: ");
     project
-        .goldrun(&["accept", "small"])
+        .goldrun(&["accept", "small", "--yes"])
         .exits(2)
         .warns("has no run");
 }
@@ -267,8 +270,8 @@ fn help_and_refusals_read_well() {
         &["check", "small"],
         &["check", "small", "--engine", "candle"],
         &["run", "small", "--device", "cuda"],
-        &["accept", "small"],
-        &["accept", "small", "--seed", "7"],
+        &["accept", "small", "--yes"],
+        &["accept", "small", "--seed", "7", "--yes"],
         &["diff", "small", "other"],
         &["frobnicate"],
         &["check", "small", "--threads", "5000"],

@@ -1,8 +1,10 @@
 //! Goldens through the real binary: a project's life from no golden to one that holds.
 
+mod accept;
 mod bits;
 mod causes;
 mod held;
+mod seeds;
 
 use crate::support::{Project, SMALL};
 
@@ -32,7 +34,7 @@ fn from_no_golden_to_one_that_holds() {
     );
     assert_eq!(goldens(&project), ["small.pending.toml"]);
 
-    let accepted = project.goldrun(&["accept", "small"]).exits(0);
+    let accepted = project.goldrun(&["accept", "small", "--yes"]).exits(0);
     assert!(
         accepted.stdout.contains("the first golden of this recipe"),
         "{accepted:#?}"
@@ -69,7 +71,7 @@ fn from_no_golden_to_one_that_holds() {
         .says("golden, one pending");
 
     project
-        .goldrun(&["accept", "small"])
+        .goldrun(&["accept", "small", "--yes"])
         .exits(2)
         .warns("--set` or `--seed");
     assert_eq!(project.read("golden/small.toml"), golden);
@@ -78,7 +80,7 @@ fn from_no_golden_to_one_that_holds() {
         .goldrun(&["check", "small", "--set", "phase.0.epochs=2"])
         .exits(1);
     project
-        .goldrun(&["accept", "small"])
+        .goldrun(&["accept", "small", "--yes"])
         .exits(2)
         .warns("--set` or `--seed");
     project.goldrun(&["check", "small"]).exits(0);
@@ -93,7 +95,7 @@ fn from_no_golden_to_one_that_holds() {
 fn a_changed_recipe_differs_and_is_accepted_with_what_changes() {
     let project = Project::pinned();
     project.goldrun(&["run", "small"]).exits(0);
-    project.goldrun(&["accept", "small"]).exits(0);
+    project.goldrun(&["accept", "small", "--yes"]).exits(0);
     let changed = project
         .read("recipes/small.toml")
         .replace("learning_rate = 1e-3", "learning_rate = 2e-3");
@@ -103,7 +105,7 @@ fn a_changed_recipe_differs_and_is_accepted_with_what_changes() {
         .exits(0)
         .says("golden of another version");
     project
-        .goldrun(&["accept", "small"])
+        .goldrun(&["accept", "small", "--yes"])
         .exits(2)
         .warns("the recipe has changed since");
     project
@@ -113,7 +115,7 @@ fn a_changed_recipe_differs_and_is_accepted_with_what_changes() {
         .says("\nrecipe:\n  phase.0.optimizer.adam.learning_rate  0.001 → 0.002\n")
         .says("first parting: recipe (`recipe.canonical`)");
     project
-        .goldrun(&["accept", "small"])
+        .goldrun(&["accept", "small", "--yes"])
         .exits(0)
         .says("facts change");
     project
@@ -131,14 +133,14 @@ fn a_run_is_accepted_by_its_id() {
         .goldrun(&["run", "small", "--seed", "7", "--json"])
         .exits(0));
     project
-        .goldrun(&["accept", "small", "--run", &second])
+        .goldrun(&["accept", "small", "--run", &second, "--yes"])
         .exits(2);
     project
-        .goldrun(&["accept", "small", "--run", "../small"])
+        .goldrun(&["accept", "small", "--run", "../small", "--yes"])
         .exits(2)
         .warns("has no run");
     project
-        .goldrun(&["accept", "small", "--run", &first])
+        .goldrun(&["accept", "small", "--run", &first, "--yes"])
         .exits(0)
         .says(&first);
     project
@@ -167,7 +169,7 @@ fn a_run_is_accepted_by_its_id() {
 fn a_damaged_golden_is_said_before_anything_runs() {
     let project = Project::pinned();
     project.goldrun(&["run", "small"]).exits(0);
-    project.goldrun(&["accept", "small"]).exits(0);
+    project.goldrun(&["accept", "small", "--yes"]).exits(0);
     let golden = project.read("golden/small.toml");
     for (damaged, said) in [
         (golden.replace("format = 1", "format = 2"), "update goldrun"),
@@ -180,7 +182,7 @@ fn a_damaged_golden_is_said_before_anything_runs() {
         assert!(!ran.stderr.contains("epoch "), "{}", ran.stderr);
         ran.warns(said).warns("hint: ");
     }
-    project.goldrun(&["accept", "small"]).exits(0);
+    project.goldrun(&["accept", "small", "--yes"]).exits(0);
     assert_eq!(
         project.read("golden/small.toml"),
         golden,
@@ -197,7 +199,7 @@ fn over_several_recipes_the_worst_wins() {
         &pinned.replace("\"small\"", "\"other\""),
     );
     project.goldrun(&["run", "small"]).exits(0);
-    project.goldrun(&["accept", "small"]).exits(0);
+    project.goldrun(&["accept", "small", "--yes"]).exits(0);
     let two = project.goldrun(&["check", "small", "other"]).exits(5);
     assert!(
         two.stdout
@@ -254,7 +256,7 @@ fn quiet_says_the_verdict_only_and_json_only_data() {
             .any(|figure| figure["figure"] == "test.accuracy")
     );
     let accepted = project
-        .goldrun(&["accept", "small", "--json"])
+        .goldrun(&["accept", "small", "--json", "--yes"])
         .exits(0)
         .json();
     assert_eq!(accepted["golden"], "golden/small.toml");

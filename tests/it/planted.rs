@@ -73,7 +73,7 @@ fn a_fault_behind_a_warm_cache_is_seen() {
     let faulty = build_with_fault();
     let project = Project::pinned();
     project.goldrun(&["run", "small"]).exits(0);
-    project.goldrun(&["accept", "small"]).exits(0);
+    project.goldrun(&["accept", "small", "--yes"]).exits(0);
     project
         .goldrun(&["check", "small"])
         .exits(0)

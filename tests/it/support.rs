@@ -191,6 +191,9 @@ impl Project {
             // Also where there is a CUDA device: what the CPU does is under test.
             .env("GOLDRUN_DEVICE", "cpu")
             .env_remove("RUST_LOG")
+            .env_remove("CI")
+            .env_remove("GITHUB_ACTIONS")
+            .env_remove("GITHUB_STEP_SUMMARY")
             .env("COLUMNS", "120")
             .stdin(Stdio::null());
         command
@@ -205,6 +208,47 @@ impl Project {
     pub fn other_goldrun(&self, binary: &Path, arguments: &[&str]) -> Ran {
         Ran::of(self, &mut self.command_of(binary, arguments))
     }
+}
+
+/// What a command shows, through `script`, on a terminal to a person who types `keys`; none where there is no
+/// `script`.
+pub fn at_terminal(
+    test: &str,
+    project: &Project,
+    arguments: &[&str],
+    keys: &str,
+) -> Option<String> {
+    let plain = project.command(arguments);
+    let words = std::iter::once(plain.get_program()).chain(plain.get_args());
+    let line: Vec<String> = words
+        .map(|word| format!("'{}'", word.to_str().unwrap()))
+        .collect();
+    let line = line.join(" ");
+    let mut script = Command::new("script");
+    script
+        .args(["--quiet", "--return", "--command", &line, "/dev/null"])
+        .current_dir(project.path("."))
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .env("TERM", "xterm");
+    for (name, value) in plain.get_envs() {
+        match value {
+            Some(value) => script.env(name, value),
+            None => script.env_remove(name),
+        };
+    }
+    let Ok(mut child) = script.spawn() else {
+        skipped(test, "no `script`");
+        return None;
+    };
+    let mut typed = child.stdin.take().unwrap();
+    typed.write_all(keys.as_bytes()).unwrap();
+    // Kept open: the end of input would end the command.
+    let output = child.wait_with_output().unwrap();
+    drop(typed);
+    let shown = String::from_utf8_lossy(&output.stdout).into_owned();
+    assert!(output.status.success(), "{shown}");
+    Some(shown)
 }
 
 /// What the binary did.

@@ -6,6 +6,7 @@
 //! must hold as well. Every figure gets a row, not only the first that differs.
 
 mod row;
+mod seeds;
 #[cfg(test)]
 pub(crate) mod tests;
 
@@ -17,6 +18,7 @@ use crate::recipe::{Recipe, Tolerance};
 use crate::record::{Address, Fact, Record};
 
 use super::cause::{self, Change, ContentChange};
+use super::gate::{Outcome, Power};
 use super::parting::{self, Parting, Place};
 use super::text::float;
 
@@ -27,6 +29,8 @@ pub enum Verdict {
     Identical,
     /// Figures moved, but each one that decides is within its tolerance.
     WithinTolerance,
+    /// Figures moved, but new seeds are no worse than the golden's.
+    NoWorse,
     /// Something that must hold does not.
     Differs,
     /// There is no golden.
@@ -42,6 +46,7 @@ impl Verdict {
         match self {
             Self::Identical => "identical",
             Self::WithinTolerance => "within tolerance",
+            Self::NoWorse => "no worse",
             Self::Differs => "differs",
             Self::NoGolden { .. } => "no golden",
         }
@@ -82,6 +87,12 @@ pub struct Comparison {
     pub first_tensor: Option<String>,
     /// What differs in the environment.
     pub environment: Vec<Change>,
+    /// What the gate can see with the seeds that the golden holds; empty where there is no golden.
+    pub power: Vec<Power>,
+    /// What the gate made of new seeds, where it was asked.
+    pub gate: Option<Outcome>,
+    /// True if recipe, artifacts, splits, pixels and seed are the golden's, so that figures can be held at all.
+    pub is_same_task: bool,
     /// Number of facts that are the same in both.
     pub facts_same: usize,
     /// Number of facts that either has.
@@ -102,6 +113,9 @@ impl Comparison {
             contents: Vec::new(),
             first_tensor: None,
             environment: Vec::new(),
+            power: Vec::new(),
+            gate: None,
+            is_same_task: false,
             facts_same: 0,
             facts: now.facts.len(),
         }
@@ -226,7 +240,9 @@ fn with_golden(now: &Record, golden: &Record, tolerances: &[(String, Tolerance)]
     let parting = differing
         .first()
         .map(|first| parting::at(first, golden, now));
+    let mut places = differing.iter().map(Place::of);
     Comparison {
+        is_same_task: !places.any(|place| place.is_always_equal()),
         reasons,
         notes,
         recipe: cause::recipe(golden, now),

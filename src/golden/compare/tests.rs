@@ -140,6 +140,7 @@ pub(crate) fn recipe(
                 .iter()
                 .map(|(pattern, tolerance)| ((*pattern).to_owned(), *tolerance))
                 .collect(),
+            ..Check::default()
         },
         overridden: false,
     }

@@ -4,6 +4,7 @@
 //! [`network`] the layer table, [`table`] the columns they are set in. Colour repeats what a word says
 //! and never says anything alone.
 
+pub mod gate;
 pub mod lines;
 pub mod network;
 pub mod numbers;

@@ -10,6 +10,7 @@ use crate::golden::compare::{
 };
 use crate::golden::parting::Parting;
 
+use super::gate;
 use super::numbers::{counted, difference, figure};
 use super::table::{Cell, Side, Table};
 use super::{Colour, Style};
@@ -32,6 +33,7 @@ pub fn report(recipe: &str, comparison: &Comparison, marks: &[String], style: St
         text.push_str(&published(&comparison.published, style));
     }
     text.push('\n');
+    text.push_str(&gate::seeds(comparison, style));
     for also in comparison.reasons.iter().skip(1) {
         let _ = writeln!(text, "also: {also}");
     }
@@ -206,7 +208,7 @@ fn because(comparison: &Comparison) -> String {
                 and_published(judged)
             )
         }
-        Verdict::WithinTolerance => format!(
+        Verdict::WithinTolerance | Verdict::NoWorse => format!(
             " ({} of {} the same bits{})",
             comparison.facts_same,
             counted(comparison.facts as u64, "fact"),
@@ -250,6 +252,7 @@ const fn verdict_colour(verdict: Verdict) -> Colour {
             published: PublishedOutcome::Held,
         } => Colour::Good,
         Verdict::WithinTolerance
+        | Verdict::NoWorse
         | Verdict::NoGolden {
             published: PublishedOutcome::None,
         } => Colour::Notable,

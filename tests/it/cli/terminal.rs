@@ -1,47 +1,11 @@
 //! What a person at a terminal sees, through `script`, which gives a command a terminal of its own.
 
-use std::process::Command;
 use std::time::Duration;
 
 use fs_err as fs;
 
 use crate::server::{Answer, Server};
-use crate::support::{Project, SMALL, skipped};
-
-/// What a command shows on a terminal; none where there is no `script`.
-fn watched(test: &str, project: &Project, arguments: &[&str]) -> Option<String> {
-    let plain = project.command(arguments);
-    let mut words = vec![plain.get_program()];
-    words.extend(plain.get_args());
-    let line: Vec<String> = words
-        .into_iter()
-        .map(|word| format!("'{}'", word.to_str().unwrap()))
-        .collect();
-    let mut script = Command::new("script");
-    script
-        .args([
-            "--quiet",
-            "--return",
-            "--command",
-            &line.join(" "),
-            "/dev/null",
-        ])
-        .current_dir(project.path("."))
-        .env("TERM", "xterm");
-    for (name, value) in plain.get_envs() {
-        match value {
-            Some(value) => script.env(name, value),
-            None => script.env_remove(name),
-        };
-    }
-    let Ok(output) = script.output() else {
-        skipped(test, "no `script`");
-        return None;
-    };
-    let shown = String::from_utf8_lossy(&output.stdout).into_owned();
-    assert!(output.status.success(), "{shown}");
-    Some(shown)
-}
+use crate::support::{Project, SMALL, at_terminal};
 
 #[track_caller]
 fn assert_shows(shown: &str, texts: &[&str]) {
@@ -66,7 +30,7 @@ fn a_download_shows_bytes_rate_and_what_is_left() {
     );
     project.write("recipes/remote.toml", &remote);
     let test = "a_download_shows_bytes_rate_and_what_is_left";
-    let Some(shown) = watched(test, &project, &["fetch", "remote"]) else {
+    let Some(shown) = at_terminal(test, &project, &["fetch", "remote"], "") else {
         return;
     };
     assert_shows(
@@ -85,7 +49,7 @@ fn a_long_epoch_shows_its_steps() {
         arguments.extend(["--set", set]);
     }
     let test = "a_long_epoch_shows_its_steps";
-    let Some(shown) = watched(test, &project, &arguments) else {
+    let Some(shown) = at_terminal(test, &project, &arguments, "") else {
         return;
     };
     assert_shows(

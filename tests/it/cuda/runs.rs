@@ -15,7 +15,7 @@ pub(super) fn tiny() -> Project {
     let project = Project::small().file("recipes/tiny.toml", &recipe);
     project.goldrun(&["pin", "tiny"]).exits(0);
     project.goldrun(&["run", "tiny"]).exits(0);
-    project.goldrun(&["accept", "tiny"]).exits(0);
+    project.goldrun(&["accept", "tiny", "--yes"]).exits(0);
     project
 }
 
@@ -108,7 +108,7 @@ fn features_of_pictures_that_are_not_changed_are_gathered() {
     for name in ["plain", "doubled"] {
         project.goldrun(&["pin", name]).exits(0);
         project.goldrun(&["run", name]).exits(0);
-        project.goldrun(&["accept", name]).exits(0);
+        project.goldrun(&["accept", name, "--yes"]).exits(0);
         let arguments = ["check", name, "--device", "cuda", "--fresh"];
         on_stand_in(&project, &folder, &[], &arguments)
             .exits(0)

@@ -36,7 +36,7 @@ fn no_bit_depends_on_threads_simd_or_cache() {
     project
         .goldrun(&["run", "small", "--threads", "2"])
         .exits(0);
-    project.goldrun(&["accept", "small"]).exits(0);
+    project.goldrun(&["accept", "small", "--yes"]).exits(0);
     for threads in ["1", "2", "5"] {
         for level in goldrun::kernels::Level::available() {
             let options = [
@@ -79,7 +79,7 @@ fn a_run_on_candle_is_close_and_never_accepted() {
     let (candle, other) = run("candle");
     assert!((loss - other).abs() < 1e-3 * loss, "{loss} {other}");
     project
-        .goldrun(&["accept", "small", "--run", &candle])
+        .goldrun(&["accept", "small", "--run", &candle, "--yes"])
         .exits(2)
         .warns("engine `candle`");
     project.goldrun(&["diff", &native, &candle]).exits(1);

@@ -46,7 +46,7 @@ fn project() -> Project {
     }
     pin(&project);
     project.goldrun(&["run", "small"]).exits(0);
-    project.goldrun(&["accept", "small"]).exits(0);
+    project.goldrun(&["accept", "small", "--yes"]).exits(0);
     project
 }
 

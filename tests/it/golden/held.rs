@@ -16,7 +16,7 @@ fn published_figures_are_judged_with_and_without_a_golden() {
         .goldrun(&["check", "small"])
         .exits(0)
         .says("no golden, but the published figure holds");
-    project.goldrun(&["accept", "small"]).exits(0);
+    project.goldrun(&["accept", "small", "--yes"]).exits(0);
     project
         .goldrun(&["check", "small"])
         .exits(0)
@@ -72,7 +72,7 @@ fn a_published_figure_that_set_cuts_off_is_shown_as_not_reached() {
 fn a_tolerance_lets_another_way_of_training_pass() {
     let project = Project::pinned();
     project.goldrun(&["run", "small"]).exits(0);
-    project.goldrun(&["accept", "small"]).exits(0);
+    project.goldrun(&["accept", "small", "--yes"]).exits(0);
     let golden = project.read("golden/small.toml");
     let moved: Vec<String> = golden
         .lines()
@@ -114,7 +114,7 @@ fn a_run_with_set_is_refused_for_that_and_not_for_a_changed_recipe() {
             "phase.0.optimizer.adam.learning_rate=2e-3",
         ])
         .exits(0);
-    let refused = project.goldrun(&["accept", "small"]).exits(2);
+    let refused = project.goldrun(&["accept", "small", "--yes"]).exits(2);
     let refused = refused.warns("it was made with `--set` or `--seed`");
     assert!(!refused.stderr.contains("changed"), "{refused:#?}");
 }
@@ -124,7 +124,7 @@ fn a_golden_that_cannot_be_written_is_named() {
     let project = Project::pinned();
     project.goldrun(&["run", "small"]).exits(0);
     fs_err::create_dir_all(project.path("golden/small.toml")).unwrap();
-    let refused = project.goldrun(&["accept", "small"]).exits(4);
+    let refused = project.goldrun(&["accept", "small", "--yes"]).exits(4);
     let refused = refused.warns("error: cannot write [project]/golden/small.toml: ");
     assert!(!refused.stderr.contains(".tmp"), "{refused:#?}");
 }
@@ -145,7 +145,7 @@ fn unpinned_artifacts_mark_the_verdict_and_are_never_accepted() {
         .find(|line| line.trim().starts_with("content"));
     let digest = content.unwrap().split('"').nth(1).unwrap().to_owned();
     project
-        .goldrun(&["accept", "small"])
+        .goldrun(&["accept", "small", "--yes"])
         .exits(2)
         .warns("unpinned");
     project.goldrun(&["pin", "small"]).exits(0).says(&digest);

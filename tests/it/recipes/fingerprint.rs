@@ -141,40 +141,51 @@ const MOVING: &[Group] = &[
 ];
 
 /// What changes no bit.
-const STILL: &[Group] = &[Group {
-    recipe: "good",
-    given: &[],
-    changes: &[
-        ("title", "\"Another\""),
-        ("seed", "8"),
-        (
-            "artifact.photos.urls",
-            "[\"https://example.org/photos.zip\", \"https://mirror.example.org/p.zip\"]",
-        ),
-        ("artifact.photos.path", "\"/photos\""),
-        ("artifact.photos.size", "1001"),
-        ("artifact.photos.max_size", "200_000"),
-        (
-            "artifact.photos.sha256",
-            "\"0000000000000000000000000000000000000000000000000000000000000000\"",
-        ),
-        (
-            "artifact.photos.content",
-            "\"h1:AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA=\"",
-        ),
-        ("phase.0.name", "\"first\""),
-        ("phase.1.first_epoch", "3"),
-        ("published", "[]"),
-        ("published.0.source", "\"another paper\""),
-        ("published.0.figure", "\"test.loss\""),
-        ("published.0.value", "0.8"),
-        ("published.0.abs", "0.03"),
-        ("published.0.better", "\"lower\""),
-        ("check.tolerance.\"test.loss\"", "{ abs = 3 }"),
-        ("check.tolerance.\"*.loss\".abs", "3"),
-        ("check.tolerance.\"*.loss\".better", "\"lower\""),
-    ],
-}];
+const STILL: &[Group] = &[
+    Group {
+        recipe: "good",
+        given: &[],
+        changes: &[
+            ("title", "\"Another\""),
+            ("seed", "8"),
+            (
+                "artifact.photos.urls",
+                "[\"https://example.org/photos.zip\", \"https://mirror.example.org/p.zip\"]",
+            ),
+            ("artifact.photos.path", "\"/photos\""),
+            ("artifact.photos.size", "1001"),
+            ("artifact.photos.max_size", "200_000"),
+            (
+                "artifact.photos.sha256",
+                "\"0000000000000000000000000000000000000000000000000000000000000000\"",
+            ),
+            (
+                "artifact.photos.content",
+                "\"h1:AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA=\"",
+            ),
+            ("phase.0.name", "\"first\""),
+            ("phase.1.first_epoch", "3"),
+            ("published", "[]"),
+            ("published.0.source", "\"another paper\""),
+            ("published.0.figure", "\"test.loss\""),
+            ("published.0.value", "0.8"),
+            ("published.0.abs", "0.03"),
+            ("published.0.better", "\"lower\""),
+            ("check.tolerance.\"test.loss\"", "{ abs = 3 }"),
+            ("check.tolerance.\"*.loss\".abs", "3"),
+            ("check.tolerance.\"*.loss\".better", "\"lower\""),
+            ("check.gate.alpha", "0.05"),
+            ("check.gate.seeds", "5"),
+            ("check.gate.figure.\"test.loss\".better", "\"lower\""),
+            ("check.gate.figure.\"test.loss\".min_effect", "0.25"),
+        ],
+    },
+    Group {
+        recipe: "minimal",
+        given: &[],
+        changes: &[("check.least", "\"statistical\"")],
+    },
+];
 
 impl Group {
     /// Each change with the recipe before and after it.
@@ -243,11 +254,16 @@ fn the_lists_above_have_every_key_of_a_recipe() {
     listed.extend(["extends", "name"].map(str::to_owned));
 
     let mut known = BTreeSet::new();
-    for table in ["", "artifact.photos", "check.tolerance.\"*.loss\""] {
+    for table in [
+        "",
+        "artifact.photos",
+        "check.tolerance.\"*.loss\"",
+        "check.gate.figure.\"test.loss\"",
+    ] {
         find_keys(&project, table, &mut known);
     }
     // Tables with keys of the recipe's own choice, of which one was looked into.
-    for table in ["artifact", "check.tolerance"] {
+    for table in ["artifact", "check.tolerance", "check.gate.figure"] {
         assert!(known.remove(table), "{known:?}");
     }
     let missing: Vec<&String> = known.difference(&listed).collect();

@@ -1,0 +1,212 @@
+//! Runs of one recipe with several seeds: those that are there already are not run again.
+
+use std::collections::BTreeSet;
+use std::path::PathBuf;
+
+use super::exit::Failure;
+use super::session::Session;
+use super::{output, runs};
+use crate::artifacts::cache::executable_digest;
+use crate::golden::Seeds;
+use crate::golden::gate::FailedSeed;
+use crate::golden::parting::Place;
+use crate::recipe::Recipe;
+use crate::record::{Address, Fact, MadeValue, Record, made};
+use crate::run::{self, Request};
+
+/// What runs with several seeds gave.
+#[derive(Debug, Default)]
+pub struct Ran {
+    /// The figures of those that came to their end.
+    pub seeds: Seeds,
+    /// Those that did not.
+    pub failed: Vec<FailedSeed>,
+}
+
+/// Runs of a recipe on the data of a run that is over.
+pub struct Series<'a> {
+    session: &'a Session,
+    request: &'a Request,
+    /// Its recipe, data and engine are those that the other runs must have.
+    like: &'a Record,
+}
+
+impl<'a> Series<'a> {
+    /// Runs like `like`, which `request` gave.
+    pub fn new(session: &'a Session, request: &'a Request, like: &'a Record) -> Self {
+        Self {
+            session,
+            request,
+            like,
+        }
+    }
+
+    /// Adds the figures of seeds; a run that ends early for a number that is not finite is one that failed.
+    pub fn run(&self, seeds: &[u64], ran: &mut Ran) -> Result<(), Failure> {
+        let figures: Vec<Address> = self
+            .recipe()
+            .figures()
+            .into_iter()
+            .map(Address::new)
+            .collect();
+        ran.seeds.figures.clone_from(&figures);
+        for (number, &seed) in (1..).zip(seeds) {
+            let told = format!("seed {seed} ({number} of {})", seeds.len());
+            let record = if let Some((folder, record)) = self.earlier(seed)? {
+                self.tell(&format!(
+                    "{told}: run {} is there already",
+                    runs::id(&folder)
+                ));
+                Ok(record)
+            } else {
+                self.tell(&told);
+                self.one(seed)?
+            };
+            match record {
+                Ok(record) => {
+                    let values = figures
+                        .iter()
+                        .map(|address| match record.facts.get(address) {
+                            Some(Fact::Figure(value)) => *value,
+                            _ => f64::NAN,
+                        });
+                    ran.seeds.runs.insert(seed, values.collect());
+                }
+                Err(why) => {
+                    output::line(&format!("warning: seed {seed}: {why}"));
+                    ran.failed.push(FailedSeed { seed, why });
+                }
+            }
+        }
+        Ok(())
+    }
+
+    fn recipe(&self) -> &Recipe {
+        &self.request.recipe
+    }
+
+    fn tell(&self, text: &str) {
+        if !self.session.options.quiet {
+            output::line(text);
+        }
+    }
+
+    /// Runs one seed; the inner error is a run that failed, in a sentence.
+    fn one(&self, seed: u64) -> Result<Result<Record, String>, Failure> {
+        let request = Request {
+            recipe: Recipe {
+                seed,
+                overridden: true,
+                ..self.recipe().clone()
+            },
+            ..self.request.clone()
+        };
+        match run::run(&request, &self.session.observer()) {
+            Ok(outcome) => Ok(Ok(outcome.record)),
+            Err(error) if error.is_not_finite() => {
+                self.session.clear();
+                let message = error.to_string();
+                let sentence = message.lines().next().unwrap_or_default().to_owned();
+                Ok(Err(sentence))
+            }
+            Err(error) => Err(error.into()),
+        }
+    }
+
+    /// A run of a seed that is over, by this executable and on the same data; none under `--fresh`.
+    fn earlier(&self, seed: u64) -> Result<Option<(PathBuf, Record)>, Failure> {
+        if self.session.options.fresh {
+            return Ok(None);
+        }
+        runs::of_executable(
+            &self.session.runs(),
+            &self.recipe().name,
+            executable_digest(),
+            |record| {
+                record.facts.get(&Address::new("seed")) == Some(&Fact::Integer(seed))
+                    && self.is_like(record)
+            },
+        )
+    }
+
+    /// True if a record is of the same recipe, data and engine, whatever its seed.
+    fn is_like(&self, record: &Record) -> bool {
+        let engine = |record: &Record| match record.made.get(made::ENGINE) {
+            Some(MadeValue::Text(engine)) => engine.clone(),
+            _ => String::new(),
+        };
+        let must_be = |address: &&Address| {
+            let place = Place::of(address);
+            place.is_always_equal() && place != Place::Seed
+        };
+        let same = |address: &Address| record.facts.get(address) == self.like.facts.get(address);
+        let mut addresses = self.like.facts.keys().filter(must_be);
+        engine(record) == engine(self.like) && addresses.all(same)
+    }
+}
+
+/// The first `count` seeds from 1 that are not among `known`, nor `own`.
+pub fn new_seeds(known: &Seeds, own: u64, already: &BTreeSet<u64>, count: u32) -> Vec<u64> {
+    (1..)
+        .filter(|seed| !known.runs.contains_key(seed) && *seed != own && !already.contains(seed))
+        .take(count as usize)
+        .collect()
+}
+
+/// The seeds of `1..10` (ten of them), `7` or `1,2,5`.
+pub fn parse(written: &str) -> Result<SeedList, String> {
+    let number = |text: &str| {
+        text.trim()
+            .parse::<u64>()
+            .map_err(|_| format!("`{text}` is no seed: seeds are `1..10`, `7` or `1,2,5`"))
+    };
+    let mut seeds = BTreeSet::new();
+    for part in written.split(',') {
+        let (first, last) = match part.split_once("..") {
+            Some((first, last)) => (number(first)?, number(last)?),
+            None => (number(part)?, number(part)?),
+        };
+        if first > last {
+            return Err(format!(
+                "`{part}` holds no seed: the last is before the first"
+            ));
+        }
+        if last - first >= MOST_SEEDS {
+            return Err(format!("`{part}` is more than {MOST_SEEDS} seeds"));
+        }
+        seeds.extend(first..=last);
+    }
+    Ok(SeedList(seeds.into_iter().collect()))
+}
+
+/// More seeds than anybody runs.
+const MOST_SEEDS: u64 = 1000;
+
+/// Seeds of an option.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct SeedList(pub Vec<u64>);
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn seeds_are_written_as_ranges_and_lists() {
+        let seeds = |text: &str| parse(text).map(|list| list.0);
+        assert_eq!(seeds("1..10").unwrap(), (1..=10).collect::<Vec<_>>());
+        assert_eq!(seeds("7").unwrap(), [7]);
+        assert_eq!(seeds("5,1,2..3,1").unwrap(), [1, 2, 3, 5]);
+        for wrong in ["", "a", "1..", "3..1", "1..2000", "-1", "1;2"] {
+            assert!(seeds(wrong).is_err(), "{wrong}");
+        }
+    }
+
+    #[test]
+    fn new_seeds_are_those_that_the_golden_has_not() {
+        let known = Seeds {
+            figures: vec![],
+            runs: [(1, vec![]), (2, vec![]), (5, vec![])].into(),
+        };
+        assert_eq!(new_seeds(&known, 4, &[3].into(), 3), [6, 7, 8]);
+    }
+}

@@ -1,0 +1,250 @@
+//! How a golden is held: to the bit, within tolerances, or by a gate over several seeds.
+
+use super::figure::Measured;
+use super::published::{ABS, Better, DIRECTIONS, Tolerance, check_address};
+use super::syntax::{Decode, Located, Node, Place, Problem, Problems, Reader, Rule};
+
+const ALPHA: Rule<f64> = Rule {
+    must_be: "a chance of a false alarm: a number from 0.000001 to 0.5",
+    holds: |alpha| (1e-6..=0.5).contains(alpha),
+};
+const SEEDS: Rule<u32> = Rule {
+    must_be: "a number of seeds from 1 to 1000",
+    holds: |seeds| (1..=1000).contains(seeds),
+};
+const MIN_EFFECT: Rule<f64> = Rule {
+    must_be: "the least change that matters, in the figure's unit: a number from 0",
+    holds: |&effect| effect >= 0.0 && effect.is_finite(),
+};
+
+/// How a golden is held.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Check {
+    /// The least verdict that passes where there are no tolerances.
+    pub least: Least,
+    /// Address patterns (`*` matches one part) with their tolerance, in the file's order; the first that
+    /// matches counts. Those of `--set` come before the file's.
+    pub tolerances: Vec<(String, Tolerance)>,
+    /// How figures of several seeds are judged.
+    pub gate: Gate,
+}
+
+/// The least verdict that passes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Least {
+    /// *identical*: the same bits.
+    Identical,
+    /// *no worse*, over several seeds.
+    Statistical,
+}
+
+/// How figures of several seeds are judged.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Gate {
+    /// The chance at most that a recipe that is no worse goes red, over all its figures; from 1e-6 to 0.5.
+    pub alpha: f64,
+    /// How many new seeds are run against the golden's.
+    pub seeds: u32,
+    /// The figures that are judged; those of the test split where there are none.
+    pub figures: Vec<GatedFigure>,
+}
+
+/// A figure that the gate judges.
+#[derive(Clone, Debug, PartialEq)]
+pub struct GatedFigure {
+    /// Its address, without `*`.
+    pub address: String,
+    /// Its direction; by its metric where it is not said.
+    pub better: Option<Better>,
+    /// The least change that is a regression, in the figure's unit; by the number of examples where it is not said.
+    pub min_effect: Option<f64>,
+}
+
+impl Default for Gate {
+    fn default() -> Self {
+        Self {
+            alpha: 0.01,
+            seeds: 3,
+            figures: Vec::new(),
+        }
+    }
+}
+
+impl Default for Check {
+    fn default() -> Self {
+        Self {
+            least: Least::Identical,
+            tolerances: Vec::new(),
+            gate: Gate::default(),
+        }
+    }
+}
+
+/// The `[check]` table as written.
+#[derive(Debug, Default)]
+pub(super) struct CheckFile {
+    least: Option<Located<Least>>,
+    tolerances: Vec<(Located<String>, ToleranceFile)>,
+    gate: GateFile,
+}
+
+#[derive(Debug)]
+struct ToleranceFile {
+    abs: Option<Located<f64>>,
+    better: Option<Located<Better>>,
+}
+
+#[derive(Debug, Default)]
+struct GateFile {
+    alpha: Option<Located<f64>>,
+    seeds: Option<Located<u32>>,
+    figures: Vec<(Located<String>, GatedFile)>,
+}
+
+#[derive(Debug)]
+struct GatedFile {
+    better: Option<Located<Better>>,
+    min_effect: Option<Located<f64>>,
+}
+
+impl Decode for CheckFile {
+    fn decode(node: &Node, problems: &mut Problems) -> Option<Self> {
+        let leasts = [
+            ("identical", Least::Identical),
+            ("statistical", Least::Statistical),
+        ];
+        let mut table = Reader::new(node, problems)?;
+        let least = table.word("least", &leasts);
+        let mut tolerances = table.map("tolerance");
+        let gate = table.nested("gate");
+        table.finish();
+        // An argument is read after the file, and is meant to count before it.
+        tolerances.sort_by_key(|(pattern, _)| {
+            let Place { source, start, .. } = pattern.place;
+            (std::cmp::Reverse(source), start)
+        });
+        Some(Self {
+            least,
+            tolerances,
+            gate: gate.map_or_else(GateFile::default, |gate| gate.value),
+        })
+    }
+}
+
+impl Decode for GateFile {
+    fn decode(node: &Node, problems: &mut Problems) -> Option<Self> {
+        let mut table = Reader::new(node, problems)?;
+        let gate = Self {
+            alpha: table.value("alpha", &ALPHA),
+            seeds: table.value("seeds", &SEEDS),
+            figures: table.map("figure"),
+        };
+        table.finish();
+        Some(gate)
+    }
+}
+
+impl Decode for GatedFile {
+    fn decode(node: &Node, problems: &mut Problems) -> Option<Self> {
+        let mut table = Reader::new(node, problems)?;
+        if table.holds_only_tables() {
+            let example = "gate.figure.\"test.accuracy\" = { min_effect = 0.01 }";
+            unquoted(node, example, problems);
+            return None;
+        }
+        let figure = Self {
+            better: table.word("better", &DIRECTIONS),
+            min_effect: table.value("min_effect", &MIN_EFFECT),
+        };
+        table.finish();
+        Some(figure)
+    }
+}
+
+impl Decode for ToleranceFile {
+    fn decode(node: &Node, problems: &mut Problems) -> Option<Self> {
+        let mut table = Reader::new(node, problems)?;
+        if table.holds_only_tables() {
+            let example = "tolerance.\"phase.*.epoch.*.val_loss\" = { abs = 0.01 }";
+            unquoted(node, example, problems);
+            return None;
+        }
+        let tolerance = Self {
+            abs: table.required("abs", &ABS),
+            better: table.word("better", &DIRECTIONS),
+        };
+        table.finish();
+        Some(tolerance)
+    }
+}
+
+/// Notes an address without quotes, which TOML takes for tables.
+fn unquoted(node: &Node, example: &str, problems: &mut Problems) {
+    let title = "an address must be in quotes here";
+    let problem = Problem::new(node.place, title, "taken for a table of its own")
+        .help(format!("write `{example}`"));
+    problems.add(problem);
+}
+
+impl CheckFile {
+    /// Checks that every pattern and address names a figure that is `measured` in one of two ways, and that
+    /// the golden is held in one way.
+    pub(super) fn check(&self, measured: [&Measured; 2], problems: &mut Problems) {
+        for (pattern, _) in &self.tolerances {
+            let checked = measured.map(|one| one.pattern(&pattern.value));
+            check_address(pattern, checked, problems);
+        }
+        for (address, _) in &self.gate.figures {
+            let checked = measured.map(|one| one.address(&address.value));
+            check_address(address, checked, problems);
+        }
+        if let (Some(least), Some((tolerance, _))) = (&self.least, self.tolerances.first()) {
+            let title = "a golden is held within tolerances or by `least`";
+            let problem = Problem::new(least.place, title, "this is one way")
+                .other(tolerance.place, "this is the other")
+                .help("leave one of them out");
+            problems.add(problem);
+        }
+    }
+
+    /// How a golden is held.
+    pub(super) fn decide(&self) -> Option<Check> {
+        let tolerances = self.tolerances.iter().map(|(pattern, tolerance)| {
+            let tolerance = Tolerance {
+                abs: tolerance.abs.as_ref()?.value,
+                better: tolerance.better.as_ref().map(|better| better.value),
+            };
+            Some((pattern.value.clone(), tolerance))
+        });
+        let default = Check::default();
+        Some(Check {
+            least: self
+                .least
+                .as_ref()
+                .map_or(default.least, |least| least.value),
+            tolerances: tolerances.collect::<Option<_>>()?,
+            gate: self.gate.decide(&default.gate),
+        })
+    }
+}
+
+impl GateFile {
+    fn decide(&self, default: &Gate) -> Gate {
+        let figures = self.figures.iter().map(|(address, figure)| GatedFigure {
+            address: address.value.clone(),
+            better: figure.better.as_ref().map(|better| better.value),
+            min_effect: figure.min_effect.as_ref().map(|effect| effect.value),
+        });
+        Gate {
+            alpha: self
+                .alpha
+                .as_ref()
+                .map_or(default.alpha, |alpha| alpha.value),
+            seeds: self
+                .seeds
+                .as_ref()
+                .map_or(default.seeds, |seeds| seeds.value),
+            figures: figures.collect(),
+        }
+    }
+}
