@@ -58,6 +58,13 @@ fn or_cpu<T>(
     }
 }
 
+/// A CUDA device that computed a run.
+pub(super) struct Used {
+    pub name: String,
+    /// The newest CUDA that its driver knows.
+    pub driver: cuda::device::Version,
+}
+
 /// What an engine is made of, beside its parameters.
 pub(super) struct Making<'a> {
     pub request: &'a Request,
@@ -69,12 +76,12 @@ pub(super) struct Making<'a> {
 }
 
 impl Making<'_> {
-    /// The engine with these parameters, and the name of its device where it is not the CPU.
+    /// The engine with these parameters, and its device where it is not the CPU.
     pub fn engine(
         &self,
         device: Option<Chosen>,
         parameters: Parameters,
-    ) -> Result<(Box<dyn Engine>, Option<String>), Error> {
+    ) -> Result<(Box<dyn Engine>, Option<Used>), Error> {
         let Self {
             request,
             network,
@@ -82,12 +89,15 @@ impl Making<'_> {
             ..
         } = *self;
         if let Some(Chosen { device, kernels }) = device {
-            let name = device.description().name.clone();
+            let used = Used {
+                name: device.description().name.clone(),
+                driver: device.driver(),
+            };
             let parameters = parameters.clone();
             let engine =
                 CudaEngine::new(device, kernels, network, parameters, &request.recipe, data);
             if let Some(engine) = or_cpu(request, engine, self.observer)? {
-                return Ok((Box::new(engine), Some(name)));
+                return Ok((Box::new(engine), Some(used)));
             }
         }
         let engine: Box<dyn Engine> = match request.engine {

@@ -155,7 +155,7 @@ fn run_here(request: &Request, level: Level, observer: &Observer<'_>) -> Result<
     record.made.extend(clock.made());
     record
         .made
-        .extend(provenance::of(request, level, device.as_deref(), &inputs));
+        .extend(provenance::of(request, level, device.as_ref(), &inputs));
     folder.write_record(&record)?;
     Ok(Outcome {
         record,

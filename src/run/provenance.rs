@@ -3,9 +3,10 @@
 use std::time::Instant;
 
 use super::Request;
+use super::device::Used;
 use super::inputs::Inputs;
 use crate::artifacts::cache::executable_digest;
-use crate::kernels::{Level, cuda};
+use crate::kernels::Level;
 use crate::record::{MadeValue, Record, made};
 
 /// Time of each stage of a run, and the highest use of memory until its end.
@@ -40,7 +41,7 @@ impl Clock {
 pub(super) fn of(
     request: &Request,
     level: Level,
-    device: Option<&str>,
+    device: Option<&Used>,
     inputs: &Inputs<'_>,
 ) -> Vec<(String, MadeValue)> {
     let text = |key: &str, value: &str| (key.to_owned(), MadeValue::Text(value.to_owned()));
@@ -66,9 +67,9 @@ pub(super) fn of(
     if let Some(cpu) = proc_line("/proc/cpuinfo", "model name") {
         made.push(text("cpu", &cpu));
     }
-    made.push(text("device", device.unwrap_or("cpu")));
-    if let (Some(_), Ok(version)) = (device, cuda::device::driver()) {
-        made.push(text("driver", &format!("CUDA {version}")));
+    made.push(text("device", device.map_or("cpu", |used| &used.name)));
+    if let Some(used) = device {
+        made.push(text("driver", &format!("CUDA {}", used.driver)));
     }
     for input in inputs.each() {
         if let Some(sha256) = &input.obtained.sha256 {
