@@ -49,6 +49,8 @@ pub enum Command {
     Accept(Accept),
     /// Compare two runs, or a run and a golden
     Diff(Diff),
+    /// Plant faults behind a recipe's back, one at a time, and show what sees them: the golden must
+    Selftest(OneRecipe),
     /// Compute the missing pins of a recipe's artifacts and write them into it
     Pin(OneRecipe),
     /// Show what this machine has and what would be used

@@ -65,7 +65,7 @@ fn two_stages(
     own: u64,
     count: u32,
 ) -> Result<Outcome, Failure> {
-    let mut ran = Ran::default();
+    let mut ran = Ran::none_of(series.recipe());
     let mut seeds = BTreeSet::new();
     loop {
         let next = new_seeds(&golden.seeds, own, &seeds, count);

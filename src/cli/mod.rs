@@ -21,6 +21,7 @@ mod progress;
 mod run;
 mod runs;
 mod seeds;
+mod selftest;
 mod session;
 mod sheet;
 mod show;
@@ -91,6 +92,7 @@ fn dispatch(session: &Session, command: Command) -> Result<Exit, Failure> {
         Command::Check(check) => check::check(session, &check),
         Command::Accept(accept) => accept::accept(session, &accept),
         Command::Diff(diff) => diff::diff(session, &diff.a, &diff.b),
+        Command::Selftest(test) => selftest::selftest(session, &test.recipe),
         Command::Pin(pin) => pin::pin(session, &pin.recipe),
         Command::Doctor => doctor::doctor(session),
     }

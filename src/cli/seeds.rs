@@ -15,12 +15,22 @@ use crate::record::{Address, Fact, MadeValue, Record, made};
 use crate::run::{self, Request};
 
 /// What runs with several seeds gave.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub struct Ran {
     /// The figures of those that came to their end.
     pub seeds: Seeds,
     /// Those that did not.
     pub failed: Vec<FailedSeed>,
+}
+
+impl Ran {
+    /// No runs yet.
+    pub fn none_of(recipe: &Recipe) -> Self {
+        Self {
+            seeds: Seeds::of(&recipe.figures()),
+            failed: Vec::new(),
+        }
+    }
 }
 
 /// Runs of a recipe on the data of a run that is over.
@@ -43,13 +53,6 @@ impl<'a> Series<'a> {
 
     /// Adds the figures of seeds; a run that ends early for a number that is not finite is one that failed.
     pub fn run(&self, seeds: &[u64], ran: &mut Ran) -> Result<(), Failure> {
-        let figures: Vec<Address> = self
-            .recipe()
-            .figures()
-            .into_iter()
-            .map(Address::new)
-            .collect();
-        ran.seeds.figures.clone_from(&figures);
         for (number, &seed) in (1..).zip(seeds) {
             let told = format!("seed {seed} ({number} of {})", seeds.len());
             let record = if let Some((folder, record)) = self.earlier(seed)? {
@@ -63,15 +66,7 @@ impl<'a> Series<'a> {
                 self.one(seed)?
             };
             match record {
-                Ok(record) => {
-                    let values = figures
-                        .iter()
-                        .map(|address| match record.facts.get(address) {
-                            Some(Fact::Figure(value)) => *value,
-                            _ => f64::NAN,
-                        });
-                    ran.seeds.runs.insert(seed, values.collect());
-                }
+                Ok(record) => ran.seeds.add(seed, &record),
                 Err(why) => {
                     output::line(&format!("warning: seed {seed}: {why}"));
                     ran.failed.push(FailedSeed { seed, why });
@@ -81,7 +76,8 @@ impl<'a> Series<'a> {
         Ok(())
     }
 
-    fn recipe(&self) -> &Recipe {
+    /// The recipe, as it is written.
+    pub fn recipe(&self) -> &Recipe {
         &self.request.recipe
     }
 

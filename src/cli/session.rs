@@ -142,6 +142,7 @@ impl Session {
                 DeviceName::Cuda => Device::Cuda,
             },
             resume: false,
+            fault: None,
             runs: self.runs(),
         })
     }

@@ -22,6 +22,10 @@ pub struct TrainingEpoch<'a> {
     split: &'a Split,
     batch_size: usize,
     steps: Vec<Step>,
+    /// From 0.
+    phase: u32,
+    /// From 0 within the phase.
+    epoch: u32,
     /// Position in the split of each position in the epoch.
     order: Vec<u32>,
 }
@@ -32,17 +36,34 @@ impl<'a> TrainingEpoch<'a> {
     /// # Panics
     /// If phase or epoch are outside the fields that random.rs states.
     pub fn new(split: &'a Split, input: &Input, seed: u64, phase: u32, epoch: u32) -> Self {
-        let stream = Stream::new(seed, Purpose::TrainingOrder, ORDER_SLOT).at(phase, epoch);
-        let mut order: Vec<u32> = (0..split.len() as u32).collect();
-        order.sort_by_cached_key(|&position| {
-            let index = split.items[position as usize].index;
-            (stream.key(index), index)
-        });
-        Self {
+        let mut this = Self {
             split,
             batch_size: input.batch_size as usize,
             steps: Step::all(&input.augment, seed, phase, epoch),
-            order,
+            phase,
+            epoch,
+            order: Vec::new(),
+        };
+        this.draw_order(seed);
+        this
+    }
+
+    /// Draws the order from a seed.
+    pub fn draw_order(&mut self, seed: u64) {
+        let stream =
+            Stream::new(seed, Purpose::TrainingOrder, ORDER_SLOT).at(self.phase, self.epoch);
+        self.order = (0..self.split.len() as u32).collect();
+        self.order.sort_by_cached_key(|&position| {
+            let index = self.split.items[position as usize].index;
+            (stream.key(index), index)
+        });
+    }
+
+    /// Leaves out the last batch, unless it is the only one.
+    pub fn drop_last_batch(&mut self) {
+        let kept = (self.steps() - 1) * self.batch_size;
+        if kept > 0 {
+            self.order.truncate(kept);
         }
     }
 

@@ -68,6 +68,8 @@ pub struct Split {
     pixels: Arc<Pixels>,
     /// Place of each item in the pixel file.
     slots: Vec<u32>,
+    /// sha256 of all images in sorted order.
+    pixels_digest: String,
     level: Level,
 }
 
@@ -125,8 +127,38 @@ impl Split {
     /// sha256, in hex, of all images in sorted order as little-endian f32 values.
     ///
     /// It was taken while the pixels were written; every image is held to a checksum when it is read.
-    pub fn pixels_digest(&self) -> Result<String, Error> {
-        Ok(self.pixels.digest().to_owned())
+    pub fn pixels_digest(&self) -> &str {
+        &self.pixels_digest
+    }
+
+    /// Shows the second picture also in the first one's place.
+    pub fn replace_first_picture(&mut self) -> Result<(), Error> {
+        if let [first, second, ..] = &mut self.slots[..] {
+            *first = *second;
+        }
+        self.pixels_digest = self.digest_images()?;
+        Ok(())
+    }
+
+    /// [`pixels_digest`](Self::pixels_digest) of the images as they are read now.
+    pub fn digest_images(&self) -> Result<String, Error> {
+        let mut sorted: Vec<usize> = (0..self.len()).collect();
+        sorted.sort_unstable_by_key(|&position| self.items[position].index);
+        let mut digest = Digest::default();
+        let mut image = vec![0.0; self.image_len()];
+        for position in sorted {
+            self.read(position, &mut image)?;
+            digest.add_values(&image);
+        }
+        Ok(digest.hex())
+    }
+
+    /// Gives every `apart`-th picture the label after its own.
+    pub fn flip_labels(&mut self, apart: usize) {
+        let classes = self.list.class_counts().len() as u32;
+        for item in self.list.items.iter_mut().step_by(apart) {
+            item.label = (item.label + 1) % classes;
+        }
     }
 }
 
@@ -263,6 +295,7 @@ fn open_part(
     let rejects = rejects.collect();
     let split = Split {
         list: SplitList::new(part.name, classes, items),
+        pixels_digest: pixels.digest().to_owned(),
         pixels: Arc::new(pixels),
         slots,
         level: request.level,

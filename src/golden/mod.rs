@@ -17,7 +17,7 @@ pub mod text;
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 
-use crate::record::{Address, RECORD_FORMAT, Record};
+use crate::record::{Address, Fact, RECORD_FORMAT, Record};
 
 /// What can be wrong with a golden file.
 #[derive(Debug, thiserror::Error)]
@@ -94,6 +94,24 @@ pub struct Seeds {
 }
 
 impl Seeds {
+    /// No runs yet, of which these figures are wanted.
+    pub fn of(figures: &[String]) -> Self {
+        Self {
+            figures: figures.iter().map(Address::new).collect(),
+            runs: BTreeMap::new(),
+        }
+    }
+
+    /// Adds the figures of a seed's run; one that the record has not is not a number.
+    pub fn add(&mut self, seed: u64, record: &Record) {
+        let value = |address: &Address| match record.facts.get(address) {
+            Some(Fact::Figure(value)) => *value,
+            _ => f64::NAN,
+        };
+        let values = self.figures.iter().map(value).collect();
+        self.runs.insert(seed, values);
+    }
+
     /// The values of a figure, by ascending seed; none where it is no figure of the runs.
     pub fn values(&self, figure: &Address) -> Option<Vec<f64>> {
         let place = self.figures.iter().position(|address| address == figure)?;

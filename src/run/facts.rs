@@ -2,7 +2,6 @@
 
 use tracing::trace_span;
 
-use super::Error;
 use super::inputs::Inputs;
 use crate::dataset::Data;
 use crate::model::{Network, Parameters};
@@ -17,7 +16,7 @@ pub(super) fn state(
     data: &Data,
     network: &Network,
     parameters: &Parameters,
-) -> Result<(), Error> {
+) {
     let mut fact = |address: Address, fact: Fact| record.facts.insert(address, fact);
     let at = |text: &str| Address::new(text);
     fact(at("recipe.fingerprint"), Fact::Text(recipe.fingerprint()));
@@ -39,7 +38,10 @@ pub(super) fn state(
             fact(address.join("class").join(class), Fact::Integer(count));
         }
         fact(address.join("list"), Fact::Text(split.list_digest()));
-        fact(address.join("pixels"), Fact::Text(split.pixels_digest()?));
+        fact(
+            address.join("pixels"),
+            Fact::Text(split.pixels_digest().to_owned()),
+        );
     }
     let elements: usize = parameters.tensors.iter().map(|t| t.values.len()).sum();
     fact(
@@ -49,5 +51,4 @@ pub(super) fn state(
     fact(at("model.parameters"), Fact::Integer(elements as u64));
     let digest = trace_span!("digest", of = "parameters").in_scope(|| parameters.digest());
     fact(at("initial.parameters"), Fact::Text(digest));
-    Ok(())
 }

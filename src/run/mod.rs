@@ -3,6 +3,7 @@
 mod device;
 mod error;
 mod facts;
+mod fault;
 mod folder;
 mod inputs;
 mod provenance;
@@ -10,6 +11,7 @@ mod request;
 mod resume;
 
 pub use error::Error;
+pub use fault::Fault;
 pub use request::{Device, EngineKind, Request};
 
 use std::path::PathBuf;
@@ -21,7 +23,7 @@ use self::inputs::Inputs;
 use self::provenance::Clock;
 use self::resume::Wanted;
 use crate::artifacts::cache::{Cache, executable_digest};
-use crate::dataset;
+use crate::dataset::{self, Data};
 use crate::kernels::{Level, environment};
 use crate::model::{Network, Parameters};
 use crate::record::{Observer, Record};
@@ -70,7 +72,6 @@ pub fn run(request: &Request, observer: &Observer<'_>) -> Result<Outcome, Error>
 }
 
 fn run_here(request: &Request, level: Level, observer: &Observer<'_>) -> Result<Outcome, Error> {
-    let recipe = &request.recipe;
     let mut clock = Clock::start();
     let device = trace_span!("device").in_scope(|| device::choose(request, observer))?;
     let stage = trace_span!("artifacts").entered();
@@ -79,18 +80,15 @@ fn run_here(request: &Request, level: Level, observer: &Observer<'_>) -> Result<
     drop(stage);
     clock.lap("artifacts");
 
-    let stage = trace_span!("pictures").entered();
-    let pictures = inputs.pictures.as_ref().map(|input| &input.obtained);
-    let data = dataset::open(recipe, pictures, &cache, level, observer)?;
-    drop(stage);
-    clock.lap("pictures");
-
+    let Start {
+        data,
+        network,
+        parameters,
+        mut record,
+    } = start(request, &inputs, &cache, level, &mut clock, observer)?;
     let stage = trace_span!("model").entered();
-    let network = Network::of(recipe, data.classes.len());
-    let backbone = inputs.weights.backbone(&network)?;
-    let parameters = Parameters::with_new_head(&network, backbone, recipe.seed);
-    let mut record = Record::default();
-    facts::state(&mut record, recipe, &inputs, &data, &network, &parameters)?;
+    let request = &fault::computed(request);
+    let recipe = &request.recipe;
     let computed = Computed {
         executable: executable_digest().to_owned(),
         engine: request.engine.word().to_owned(),
@@ -134,6 +132,7 @@ fn run_here(request: &Request, level: Level, observer: &Observer<'_>) -> Result<
         data: &data,
         folder: &folder.path,
         computed: &computed,
+        tamper: request.fault.and_then(Fault::tamper),
         observer,
     };
     trace_span!("training").in_scope(|| match checkpoint {
@@ -161,5 +160,52 @@ fn run_here(request: &Request, level: Level, observer: &Observer<'_>) -> Result<
         record,
         folder: folder.path,
         unpinned: inputs.unpinned(),
+    })
+}
+
+/// What training starts from.
+struct Start {
+    data: Data,
+    network: Network,
+    parameters: Parameters,
+    /// The facts that are known before training.
+    record: Record,
+}
+
+fn start(
+    request: &Request,
+    inputs: &Inputs<'_>,
+    cache: &Cache,
+    level: Level,
+    clock: &mut Clock,
+    observer: &Observer<'_>,
+) -> Result<Start, Error> {
+    let recipe = &request.recipe;
+    let stage = trace_span!("pictures").entered();
+    let pictures = inputs.pictures.as_ref().map(|input| &input.obtained);
+    let mut data = dataset::open(recipe, pictures, cache, level, observer)?;
+    if let Some(fault) = request.fault {
+        fault.plant_in_pictures(&mut data)?;
+    }
+    drop(stage);
+    clock.lap("pictures");
+
+    let _stage = trace_span!("weights").entered();
+    let network = Network::of(recipe, data.classes.len());
+    let backbone = inputs.weights.backbone(&network)?;
+    let mut parameters = Parameters::with_new_head(&network, backbone, recipe.seed);
+    if let Some(fault) = request.fault {
+        fault.plant_in_weights(&mut parameters);
+    }
+    let mut record = Record::default();
+    facts::state(&mut record, recipe, inputs, &data, &network, &parameters);
+    if let Some(fault) = request.fault {
+        fault.plant_in_labels(&mut data);
+    }
+    Ok(Start {
+        data,
+        network,
+        parameters,
+        record,
     })
 }

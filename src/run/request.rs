@@ -6,6 +6,8 @@ use crate::artifacts;
 use crate::kernels::Level;
 use crate::recipe::Recipe;
 
+use super::Fault;
+
 /// What is asked for.
 #[derive(Clone, Debug)]
 pub struct Request {
@@ -23,6 +25,8 @@ pub struct Request {
     pub device: Device,
     /// Goes on with the newest run of the same that did not end, if there is one.
     pub resume: bool,
+    /// A fault to plant, for a test of what would see it.
+    pub fault: Option<Fault>,
     /// Folder of all runs; this one goes to `<recipe>/<run-id>` in it.
     pub runs: PathBuf,
 }

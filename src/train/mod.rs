@@ -34,6 +34,9 @@ const VALIDATION: &str = "val_";
 /// Slot of the head's dropout layer.
 const DROPOUT_SLOT: u32 = 0;
 
+/// Changes an epoch's order behind the back of whoever trains; takes the training seed, too.
+pub type Tamper = fn(&mut TrainingEpoch<'_>, u64);
+
 /// What training works on.
 pub struct Training<'a> {
     /// The recipe.
@@ -46,6 +49,8 @@ pub struct Training<'a> {
     pub folder: &'a Path,
     /// Who computes.
     pub computed: &'a Computed,
+    /// A fault in the order of every epoch, for a test of what would see it.
+    pub tamper: Option<Tamper>,
     /// Who is told.
     pub observer: &'a Observer<'a>,
 }
@@ -191,13 +196,16 @@ impl Training<'_> {
         let _span = trace_span!("epoch", phase = number, epoch).entered();
         let started = Instant::now();
         let seed = self.recipe.seed;
-        let order = TrainingEpoch::new(
+        let mut order = TrainingEpoch::new(
             &self.data.train,
             &self.recipe.input,
             seed,
             number as u32,
             epoch,
         );
+        if let Some(tamper) = self.tamper {
+            tamper(&mut order, seed);
+        }
         let dropout = Stream::new(seed, Purpose::Dropout, DROPOUT_SLOT).at(number as u32, epoch);
         let steps = order.steps() as u32;
         let shown = phase.first_epoch + epoch;

@@ -31,6 +31,7 @@ mod randomness;
 mod recipes;
 mod reproduce;
 mod resume;
+mod selftest;
 mod server;
 mod shapes;
 mod support;

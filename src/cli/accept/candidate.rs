@@ -98,7 +98,7 @@ impl Candidate {
             recipe,
         };
         candidate.refuse_unfit()?;
-        let mut ran = Ran::default();
+        let mut ran = Ran::none_of(&request.recipe);
         Series::new(session, &request, &candidate.record).run(seeds, &mut ran)?;
         if let Some(failed) = ran.failed.first() {
             return Err(Failure::failed(anyhow!(

@@ -36,7 +36,7 @@ pub fn seeds(comparison: &Comparison, style: Style) -> String {
 }
 
 /// What the gate can see, a line a figure.
-fn sights(power: &[Power]) -> String {
+pub fn sights(power: &[Power]) -> String {
     let is_blind = |power: &Power| power.golden_seeds < MEASURES_SPREAD;
     if !power.is_empty() && power.iter().all(is_blind) {
         return "the golden holds a single seed: without the spread of seeds no drop can be told from \

@@ -8,6 +8,7 @@ pub mod gate;
 pub mod lines;
 pub mod network;
 pub mod numbers;
+pub mod selftest;
 pub mod table;
 pub mod verdict;
 
