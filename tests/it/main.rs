@@ -9,6 +9,7 @@
 
 mod allocations;
 mod artifacts;
+mod ci;
 mod cli;
 mod cuda;
 mod dataset;
