@@ -1,5 +1,7 @@
 //! `goldrun check`: run recipes and hold them to their goldens and published figures.
 
+#[cfg(test)]
+mod properties;
 mod reports;
 mod results;
 
