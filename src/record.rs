@@ -131,10 +131,44 @@ pub struct Record {
     pub made: Made,
 }
 
-/// Provenance: no comparison reads it, but `accept` looks at the keys in [`made`].
+impl Record {
+    /// The figure at an address; none where there is none.
+    pub fn figure(&self, address: &Address) -> Option<f64> {
+        match self.facts.get(address) {
+            Some(Fact::Figure(figure)) => Some(*figure),
+            _ => None,
+        }
+    }
+
+    /// The count at an address; none where there is none.
+    pub fn integer(&self, address: &Address) -> Option<u64> {
+        match self.facts.get(address) {
+            Some(Fact::Integer(integer)) => Some(*integer),
+            _ => None,
+        }
+    }
+
+    /// The text at an address; none where there is none.
+    pub fn text(&self, address: &Address) -> Option<&str> {
+        match self.facts.get(address) {
+            Some(Fact::Text(text)) => Some(text),
+            _ => None,
+        }
+    }
+
+    /// The canonical form of its recipe; empty where it has none.
+    pub fn canonical(&self) -> &[String] {
+        match self.facts.get(&Address::new("recipe.canonical")) {
+            Some(Fact::Lines(lines)) => lines,
+            _ => &[],
+        }
+    }
+}
+
+/// Provenance: no comparison reads it, but the commands look at the keys in [`made`].
 pub type Made = BTreeMap<String, MadeValue>;
 
-/// Keys of [`Made`] that decide whether a run can be accepted; a run without them cannot.
+/// Keys of [`Made`] that a command looks at. A run without the flags and the engine cannot be accepted.
 pub mod made {
     /// Text: the engine that computed the run, `native` or `candle`.
     pub const ENGINE: &str = "engine";

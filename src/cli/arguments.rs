@@ -10,6 +10,7 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 
 use super::exit::HELP;
 use super::seeds::{self, SeedList};
+use crate::recipe::MOST_SEEDS;
 
 /// Most threads that `--threads` takes: more than the processors of nearly every machine, and far fewer than
 /// would keep other programs from starting threads of their own.
@@ -107,7 +108,7 @@ pub struct Check {
     pub recipes: Vec<String>,
     /// Also run N seeds that the golden does not hold, and judge their figures over seeds
     #[arg(long, value_name = "N",
-          value_parser = RangedU64ValueParser::<u32>::new().range(1..=1000))]
+          value_parser = RangedU64ValueParser::<u32>::new().range(1..=u64::from(MOST_SEEDS)))]
     pub seeds: Option<u32>,
     /// Go on with the newest runs of the same recipes, seeds and executable that did not end
     #[arg(long)]

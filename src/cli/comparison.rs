@@ -11,7 +11,7 @@ use crate::artifacts;
 use crate::golden::cause::{Change, ContentChange};
 use crate::golden::compare::{Comparison, Hold, Row, tolerance_words};
 use crate::golden::parting::{self, Place};
-use crate::record::{Address, Fact, Record};
+use crate::record::Record;
 
 /// Folder in a run's folder with a file for each epoch, `phase.0.epoch.3.txt`: a line a tensor.
 const PARAMETERS_FOLDER: &str = "parameters";
@@ -121,16 +121,12 @@ pub fn explain(
 
 /// Artifacts whose contents differ: role, earlier digest, later digest.
 fn contents<'a>(before: &'a Record, now: &'a Record) -> Vec<(&'a str, &'a str, &'a str)> {
-    let content = |record: &'a Record, address: &Address| match record.facts.get(address) {
-        Some(Fact::Text(digest)) => Some(digest.as_str()),
-        _ => None,
-    };
     let of_artifacts = now.facts.keys().filter_map(|address| {
         let parts: Vec<&str> = address.parts().collect();
         let ["artifact", role, "content"] = parts.as_slice() else {
             return None;
         };
-        Some((*role, content(before, address)?, content(now, address)?))
+        Some((*role, before.text(address)?, now.text(address)?))
     });
     of_artifacts.filter(|(_, was, is)| was != is).collect()
 }

@@ -10,14 +10,11 @@ use super::seeds::{Ran, Series, new_seeds};
 use super::session::Session;
 use crate::golden::Golden;
 use crate::golden::compare::{Comparison, Verdict};
-use crate::golden::gate::statistics::Standing;
+use crate::golden::gate::statistics::{LEAST_SEEDS, Standing};
 use crate::golden::gate::{Gated, Outcome, Power, gated, power};
 use crate::recipe::Least;
 use crate::record::Record;
 use crate::run::Request;
-
-/// A golden with fewer seeds tells nothing of how they spread.
-const LEAST_GOLDEN_SEEDS: usize = 2;
 
 /// Says what the gate can see, and lets new seeds decide where they are wanted: `asked` for on the command line,
 /// or by a recipe whose figures moved.
@@ -38,14 +35,14 @@ pub fn decide(
     if !comparison.is_same_task {
         return Ok(());
     }
-    if golden.seeds.runs.len() < LEAST_GOLDEN_SEEDS {
+    if golden.seeds.runs.len() < LEAST_SEEDS {
         if is_wanted || (differs && comparison.is_of_other_arithmetic()) {
             comparison.cannot_tell();
         }
         return Ok(());
     }
     if is_wanted {
-        let series = Series::new(session, request, now);
+        let series = Series::new(session, request, now)?;
         comparison.decide_by(two_stages(
             &series,
             &gated,
@@ -89,7 +86,7 @@ fn two_stages(
 pub struct Judged {
     new_seeds: Vec<u64>,
     failed_seeds: Vec<Failed>,
-    standing: &'static str,
+    standing: Standing,
     figures: Vec<Figure>,
 }
 
@@ -111,7 +108,7 @@ struct Figure {
     chance_explains: f64,
     min_effect: f64,
     alpha: f64,
-    standing: &'static str,
+    standing: Standing,
 }
 
 impl From<&Outcome> for Judged {
@@ -128,7 +125,7 @@ impl From<&Outcome> for Judged {
                 chance_explains: judgement.margin,
                 min_effect: judged.gated.rule.min_effect,
                 alpha: judged.gated.rule.alpha,
-                standing: judgement.standing.words(),
+                standing: judgement.standing,
             }
         });
         let failed = outcome.failed.iter().map(|failed| Failed {
@@ -138,7 +135,7 @@ impl From<&Outcome> for Judged {
         Self {
             new_seeds: outcome.new_seeds.clone(),
             failed_seeds: failed.collect(),
-            standing: outcome.standing().words(),
+            standing: outcome.standing(),
             figures: figures.collect(),
         }
     }

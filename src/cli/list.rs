@@ -89,10 +89,8 @@ pub fn list(session: &Session) -> Result<Exit, Failure> {
 }
 
 fn entry(session: &Session, found: Found) -> Entry {
-    let path = found.path.as_ref().map(|path| {
-        let path = path.strip_prefix(&session.root).unwrap_or(path);
-        path.display().to_string()
-    });
+    let path = found.path.as_ref();
+    let path = path.map(|path| session.shown(path).to_string());
     // By its path, since a name may look like one; by its name where the path is no text.
     let written = found.path.as_ref().and_then(|path| path.to_str());
     let read = session

@@ -51,8 +51,7 @@ pub fn pin(session: &Session, written: &str) -> Result<Exit, Failure> {
             other => Failure::wrong(other),
         })?;
     }
-    let path = path.strip_prefix(&session.root).unwrap_or(path);
-    tell(session, &path.display().to_string(), &pins)
+    tell(session, &session.shown(path).to_string(), &pins)
 }
 
 /// What was seen where the recipe has no pin.

@@ -63,14 +63,10 @@ fn summary(session: &Session, outcome: &Outcome) -> String {
             ]);
         }
     }
-    let folder = outcome
-        .folder
-        .strip_prefix(&session.root)
-        .unwrap_or(&outcome.folder);
     format!(
         "{}\nwritten to {}\n",
         table.render(session.style),
-        folder.display()
+        session.shown(&outcome.folder)
     )
 }
 

@@ -8,6 +8,7 @@ use anyhow::anyhow;
 use fs_err as fs;
 
 use super::exit::Failure;
+use crate::artifacts::cache::executable_digest;
 use crate::record::{Address, Fact, MadeValue, Record, made};
 
 /// File of a run's record.
@@ -51,37 +52,38 @@ pub fn find(runs: &Path, id: &str) -> Result<Option<PathBuf>, Failure> {
         .find_map(|recipe| of_recipe(runs, &recipe, id)))
 }
 
-/// A run of any recipe whose record has a fact; none if there is none. Records that cannot be read are passed by.
+/// Runs of a recipe with their records; those whose records cannot be read are passed by.
+pub fn with_records(
+    runs: &Path,
+    recipe: &str,
+) -> Result<impl Iterator<Item = (PathBuf, Record)> + use<>, Failure> {
+    let folders = folders(&runs.join(recipe))?.into_iter();
+    Ok(folders.filter_map(|folder| {
+        let record = record(&folder).ok()?;
+        Some((folder, record))
+    }))
+}
+
+/// A run of any recipe whose record has a fact; none if there is none.
 pub fn with_fact(runs: &Path, address: &Address, fact: &Fact) -> Result<Option<PathBuf>, Failure> {
     for recipe in folders(runs)? {
-        for folder in folders(&recipe)? {
-            let record = record(&folder).ok();
-            if record.is_some_and(|record| record.facts.get(address) == Some(fact)) {
-                return Ok(Some(folder));
-            }
+        let mut of_recipe = with_records(runs, &id(&recipe))?;
+        let found = of_recipe.find(|(_, record)| record.facts.get(address) == Some(fact));
+        if let Some((folder, _)) = found {
+            return Ok(Some(folder));
         }
     }
     Ok(None)
 }
 
-/// A run of a recipe by an executable, with a record that `is_wanted`; none if there is none. Records that cannot
-/// be read are passed by.
-pub fn of_executable(
+/// Runs of a recipe that this executable computed, with their records.
+pub fn of_this_executable(
     runs: &Path,
     recipe: &str,
-    executable: &str,
-    is_wanted: impl Fn(&Record) -> bool,
-) -> Result<Option<(PathBuf, Record)>, Failure> {
-    let executable = MadeValue::Text(executable.to_owned());
-    for folder in folders(&runs.join(recipe))? {
-        let Ok(record) = record(&folder) else {
-            continue;
-        };
-        if record.made.get(made::EXECUTABLE) == Some(&executable) && is_wanted(&record) {
-            return Ok(Some((folder, record)));
-        }
-    }
-    Ok(None)
+) -> Result<impl Iterator<Item = (PathBuf, Record)> + use<>, Failure> {
+    let executable = MadeValue::Text(executable_digest().to_owned());
+    let is_ours = move |record: &Record| record.made.get(made::EXECUTABLE) == Some(&executable);
+    Ok(with_records(runs, recipe)?.filter(move |(_, record)| is_ours(record)))
 }
 
 /// The record in a run's folder.

@@ -1,17 +1,16 @@
 //! Runs of one recipe with several seeds: those that are there already are not run again.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
 
 use super::exit::Failure;
 use super::session::Session;
 use super::{output, runs};
-use crate::artifacts::cache::executable_digest;
 use crate::golden::Seeds;
 use crate::golden::gate::FailedSeed;
 use crate::golden::parting::Place;
-use crate::recipe::Recipe;
-use crate::record::{Address, Fact, MadeValue, Record, made};
+use crate::recipe::{MOST_SEEDS, Recipe};
+use crate::record::{Address, Record, made};
 use crate::run::{self, Request};
 
 /// What runs with several seeds gave.
@@ -37,30 +36,39 @@ impl Ran {
 pub struct Series<'a> {
     session: &'a Session,
     request: &'a Request,
-    /// Its recipe, data and engine are those that the other runs must have.
-    like: &'a Record,
+    /// Runs that are there already, by seed: of this executable, and with the recipe, data and engine of that run.
+    earlier: BTreeMap<u64, (PathBuf, Record)>,
 }
 
 impl<'a> Series<'a> {
-    /// Runs like `like`, which `request` gave.
-    pub fn new(session: &'a Session, request: &'a Request, like: &'a Record) -> Self {
-        Self {
+    /// Runs like `like`, which `request` gave. Under `--fresh` none is there already.
+    pub fn new(session: &'a Session, request: &'a Request, like: &Record) -> Result<Self, Failure> {
+        let mut earlier = BTreeMap::new();
+        if !session.options.fresh {
+            let runs = runs::of_this_executable(&session.runs(), &request.recipe.name)?;
+            for (folder, record) in runs.filter(|(_, record)| is_like(record, like)) {
+                if let Some(seed) = record.integer(&Address::new("seed")) {
+                    earlier.entry(seed).or_insert((folder, record));
+                }
+            }
+        }
+        Ok(Self {
             session,
             request,
-            like,
-        }
+            earlier,
+        })
     }
 
     /// Adds the figures of seeds; a run that ends early for a number that is not finite is one that failed.
     pub fn run(&self, seeds: &[u64], ran: &mut Ran) -> Result<(), Failure> {
         for (number, &seed) in (1..).zip(seeds) {
             let told = format!("seed {seed} ({number} of {})", seeds.len());
-            let record = if let Some((folder, record)) = self.earlier(seed)? {
+            let record = if let Some((folder, record)) = self.earlier.get(&seed) {
                 self.tell(&format!(
                     "{told}: run {} is there already",
-                    runs::id(&folder)
+                    runs::id(folder)
                 ));
-                Ok(record)
+                Ok(record.clone())
             } else {
                 self.tell(&told);
                 self.one(seed)?
@@ -108,37 +116,17 @@ impl<'a> Series<'a> {
             Err(error) => Err(error.into()),
         }
     }
+}
 
-    /// A run of a seed that is over, by this executable and on the same data; none under `--fresh`.
-    fn earlier(&self, seed: u64) -> Result<Option<(PathBuf, Record)>, Failure> {
-        if self.session.options.fresh {
-            return Ok(None);
-        }
-        runs::of_executable(
-            &self.session.runs(),
-            &self.recipe().name,
-            executable_digest(),
-            |record| {
-                record.facts.get(&Address::new("seed")) == Some(&Fact::Integer(seed))
-                    && self.is_like(record)
-            },
-        )
-    }
-
-    /// True if a record is of the same recipe, data and engine, whatever its seed.
-    fn is_like(&self, record: &Record) -> bool {
-        let engine = |record: &Record| match record.made.get(made::ENGINE) {
-            Some(MadeValue::Text(engine)) => engine.clone(),
-            _ => String::new(),
-        };
-        let must_be = |address: &&Address| {
-            let place = Place::of(address);
-            place.is_always_equal() && place != Place::Seed
-        };
-        let same = |address: &Address| record.facts.get(address) == self.like.facts.get(address);
-        let mut addresses = self.like.facts.keys().filter(must_be);
-        engine(record) == engine(self.like) && addresses.all(same)
-    }
+/// True if a record is of the same recipe, data and engine, whatever its seed.
+fn is_like(record: &Record, like: &Record) -> bool {
+    let must_be = |address: &&Address| {
+        let place = Place::of(address);
+        place.is_always_equal() && place != Place::Seed
+    };
+    let same = |address: &Address| record.facts.get(address) == like.facts.get(address);
+    let mut addresses = like.facts.keys().filter(must_be);
+    record.made.get(made::ENGINE) == like.made.get(made::ENGINE) && addresses.all(same)
 }
 
 /// The first `count` seeds from 1 that are not among `known`, nor `own`.
@@ -167,16 +155,13 @@ pub fn parse(written: &str) -> Result<SeedList, String> {
                 "`{part}` holds no seed: the last is before the first"
             ));
         }
-        if last - first >= MOST_SEEDS {
+        if last - first >= u64::from(MOST_SEEDS) {
             return Err(format!("`{part}` is more than {MOST_SEEDS} seeds"));
         }
         seeds.extend(first..=last);
     }
     Ok(SeedList(seeds.into_iter().collect()))
 }
-
-/// More seeds than anybody runs.
-const MOST_SEEDS: u64 = 1000;
 
 /// Seeds of an option.
 #[derive(Clone, Debug, PartialEq, Eq)]

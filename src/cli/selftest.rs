@@ -1,19 +1,18 @@
 //! `goldrun selftest`: plants faults behind a recipe's back, one at a time, and shows what sees them.
 
 use anyhow::anyhow;
-use serde::Serialize;
 
 use super::exit::{Exit, Failure};
 use super::output;
 use super::session::Session;
 use crate::golden::compare::exactly;
 use crate::golden::gate::statistics::Standing;
-use crate::golden::gate::{FailedSeed, Gated, Judged, Outcome, gated, power};
+use crate::golden::gate::{Gated, Judged, Outcome, Power, gated, power};
 use crate::golden::parting::Place;
 use crate::golden::{Golden, Seeds};
 use crate::recipe::{Gate, GatedFigure};
 use crate::record::Record;
-use crate::report::terminal::selftest as report;
+use crate::report::terminal::selftest::{self as report, Row};
 use crate::run::{self, Fault, Request};
 
 /// Runs a recipe without a fault, then with each of them.
@@ -48,43 +47,11 @@ pub fn selftest(session: &Session, written: &str) -> Result<Exit, Failure> {
     if session.options.json {
         output::json(&rows)?;
     } else {
-        let table: Vec<report::Row<'_>> = rows.iter().map(Row::shown).collect();
-        let power = power(&bench.gated, &golden.seeds, RUNS);
         let name = &request.recipe.name;
-        output::data(&report::report(name, &table, &power, session.style))?;
+        let text = report::report(name, &rows, &bench.power, session.style);
+        output::data(&text)?;
     }
     Ok(if is_passed { Exit::Good } else { Exit::Differs })
-}
-
-/// What came of a fault, as data.
-#[derive(Debug, Serialize)]
-struct Row {
-    /// None for the run without one.
-    fault: Option<&'static str>,
-    /// Where the exact gate sees it first; none where it sees nothing.
-    first_parting: Option<String>,
-    place: String,
-    /// True if that is where the fault is.
-    is_right: bool,
-    /// What the gate makes of the figures alone.
-    figures: &'static str,
-    /// How far these are off, as a share of the change that the gate sees nine times of ten; the most of them.
-    share_of_seen: Option<f64>,
-    /// The figure that is farthest off, of all that chance does not explain.
-    seen_by: Option<String>,
-}
-
-impl Row {
-    fn shown(&self) -> report::Row<'_> {
-        report::Row {
-            fault: self.fault,
-            place: &self.place,
-            is_right: self.is_right,
-            figures: self.figures,
-            share: self.share_of_seen,
-            seen_by: self.seen_by.as_deref(),
-        }
-    }
 }
 
 /// What faulty runs are held to.
@@ -94,6 +61,8 @@ struct Bench<'a> {
     golden: &'a Golden,
     /// The figures of the recipe's gate.
     gated: Vec<Gated>,
+    /// What it can see of them in one run.
+    power: Vec<Power>,
     /// Every figure, as if the recipe's gate had all.
     all: Vec<Gated>,
 }
@@ -111,11 +80,13 @@ impl<'a> Bench<'a> {
             figures: figures.collect(),
             ..recipe.check.gate.clone()
         };
+        let gated_figures = gated(recipe, &golden.record);
         Self {
             session,
             request,
             golden,
-            gated: gated(recipe, &golden.record),
+            power: power(&gated_figures, &golden.seeds, RUNS),
+            gated: gated_figures,
             all: gated(&every, &golden.record),
         }
     }
@@ -139,7 +110,7 @@ impl<'a> Bench<'a> {
                     first_parting: None,
                     place: "the run failed: not finite".to_owned(),
                     is_right: fault.is_some(),
-                    figures: Standing::Worse.words(),
+                    figures: Standing::Worse,
                     share_of_seen: None,
                     seen_by: None,
                 })
@@ -168,8 +139,7 @@ impl<'a> Bench<'a> {
         let place = parting.as_ref().map(|parting| &parting.place);
         let mut seeds = Seeds::of(&recipe.figures());
         seeds.add(recipe.seed, record);
-        let none: [FailedSeed; 0] = [];
-        let judged = |gated: &[Gated]| Outcome::of(gated, &self.golden.seeds, &seeds, &none);
+        let judged = |gated: &[Gated]| Outcome::of(gated, &self.golden.seeds, &seeds, &[]);
         let figures = judged(&self.gated);
         let is_right = match (fault, place) {
             (None, None) => figures.standing() != Standing::Worse,
@@ -180,7 +150,7 @@ impl<'a> Bench<'a> {
             fault: fault.map(Fault::words),
             place: place.map_or("identical".to_owned(), Place::words),
             is_right,
-            figures: figures.standing().words(),
+            figures: figures.standing(),
             share_of_seen: self.share_of_seen(&figures),
             seen_by: farthest(&judged(&self.all)),
             first_parting: parting.map(|parting| parting.address.to_string()),

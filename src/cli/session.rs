@@ -1,6 +1,6 @@
 //! What a command works with: the command line decided against this machine and this project.
 
-use std::path::PathBuf;
+use std::path::{Display, Path, PathBuf};
 use std::sync::Arc;
 
 use anyhow::anyhow;
@@ -118,6 +118,11 @@ impl Session {
             )));
         }
         Ok(())
+    }
+
+    /// A path as people read it: from the project's root, where it is in there.
+    pub fn shown<'a>(&self, path: &'a Path) -> Display<'a> {
+        path.strip_prefix(&self.root).unwrap_or(path).display()
     }
 
     /// Folder of all runs.

@@ -76,10 +76,8 @@ pub fn show(session: &Session, written: &str, sheet: Option<&Path>) -> Result<Ex
         .map(|phase| Trained::of(&network, &phase.train))
         .collect::<Result<Vec<Trained>, _>>()
         .map_err(Failure::wrong)?;
-    let path = loaded.path.as_ref().map(|path| {
-        let path = path.strip_prefix(&session.root).unwrap_or(path);
-        path.display().to_string()
-    });
+    let path = loaded.path.as_ref();
+    let path = path.map(|path| session.shown(path).to_string());
     let shown = Shown {
         recipe: recipe.name.clone(),
         title: recipe.title.clone(),

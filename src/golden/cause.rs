@@ -7,7 +7,7 @@ use std::collections::BTreeMap;
 
 use serde::Serialize;
 
-use crate::record::{Address, Fact, MadeValue, Record};
+use crate::record::{MadeValue, Record};
 
 /// Entries of provenance that say where and with what a record was made; times and memory are left out.
 const ENVIRONMENT: [&str; 10] = [
@@ -105,13 +105,10 @@ impl ContentChange {
 
 /// Keys and values of a record's canonical recipe.
 fn canonical(record: &Record) -> BTreeMap<&str, &str> {
-    match record.facts.get(&Address::new("recipe.canonical")) {
-        Some(Fact::Lines(lines)) => lines
-            .iter()
-            .map(|line| line.split_once(" = ").unwrap_or((line, "")))
-            .collect(),
-        _ => BTreeMap::new(),
-    }
+    let lines = record.canonical().iter();
+    lines
+        .map(|line| line.split_once(" = ").unwrap_or((line, "")))
+        .collect()
 }
 
 /// What differs in the recipe, by key. A key that is left out has its default.
@@ -158,6 +155,7 @@ fn changes<K: AsRef<str> + Ord, V: PartialEq>(
 mod tests {
     use super::*;
     use crate::golden::compare::tests::with;
+    use crate::record::Fact;
 
     fn lines(lines: &[&str]) -> Record {
         let lines = lines.iter().map(ToString::to_string).collect();

@@ -17,7 +17,7 @@ pub mod text;
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 
-use crate::record::{Address, Fact, RECORD_FORMAT, Record};
+use crate::record::{Address, RECORD_FORMAT, Record};
 
 /// What can be wrong with a golden file.
 #[derive(Debug, thiserror::Error)]
@@ -104,10 +104,7 @@ impl Seeds {
 
     /// Adds the figures of a seed's run; one that the record has not is not a number.
     pub fn add(&mut self, seed: u64, record: &Record) {
-        let value = |address: &Address| match record.facts.get(address) {
-            Some(Fact::Figure(value)) => *value,
-            _ => f64::NAN,
-        };
+        let value = |address| record.figure(address).unwrap_or(f64::NAN);
         let values = self.figures.iter().map(value).collect();
         self.runs.insert(seed, values);
     }

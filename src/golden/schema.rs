@@ -165,13 +165,12 @@ fn metrics(record: &Record) -> BTreeSet<&'static str> {
 
 /// Epochs of each phase, as the canonical recipe says.
 fn epochs(record: &Record) -> Vec<u32> {
-    let lines = match record.facts.get(&Address::new("recipe.canonical")) {
-        Some(Fact::Lines(lines)) => lines.as_slice(),
-        _ => &[],
-    };
     let of = |number: usize| {
         let key = format!("phase.{number}.epochs = ");
-        let line = lines.iter().find_map(|line| line.strip_prefix(&key))?;
+        let line = record
+            .canonical()
+            .iter()
+            .find_map(|line| line.strip_prefix(&key))?;
         line.parse().ok()
     };
     (0..).map_while(of).collect()

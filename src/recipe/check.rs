@@ -8,9 +8,11 @@ const ALPHA: Rule<f64> = Rule {
     must_be: "a chance of a false alarm: a number from 0.000001 to 0.5",
     holds: |alpha| (1e-6..=0.5).contains(alpha),
 };
+/// More seeds than anybody runs.
+pub const MOST_SEEDS: u32 = 1000;
 const SEEDS: Rule<u32> = Rule {
     must_be: "a number of seeds from 1 to 1000",
-    holds: |seeds| (1..=1000).contains(seeds),
+    holds: |seeds| (1..=MOST_SEEDS).contains(seeds),
 };
 const MIN_EFFECT: Rule<f64> = Rule {
     must_be: "the least change that matters, in the figure's unit: a number from 0",

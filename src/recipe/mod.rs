@@ -28,7 +28,7 @@ mod split;
 mod syntax;
 
 pub use artifact::{Artifact, Source};
-pub use check::{Check, Gate, GatedFigure, Least};
+pub use check::{Check, Gate, GatedFigure, Least, MOST_SEEDS};
 pub use dataset::{Dataset, Drawn, Folders};
 pub use error::Error;
 pub use figure::ALL_METRICS;

@@ -17,9 +17,7 @@ fn text_of(path: &str) -> String {
 
 /// A project with a recipe that passes, one that differs and one whose golden is damaged.
 fn project() -> Project {
-    let project = Project::pinned();
-    project.goldrun(&["run", "small"]).exits(0);
-    project.goldrun(&["accept", "small", "--yes"]).exits(0);
+    let project = Project::accepted();
     let pinned = project.read("recipes/small.toml");
     for name in ["red", "odd"] {
         let recipe = pinned.replace("\"small\"", &format!("\"{name}\""));

@@ -93,9 +93,7 @@ fn from_no_golden_to_one_that_holds() {
 
 #[test]
 fn a_changed_recipe_differs_and_is_accepted_with_what_changes() {
-    let project = Project::pinned();
-    project.goldrun(&["run", "small"]).exits(0);
-    project.goldrun(&["accept", "small", "--yes"]).exits(0);
+    let project = Project::accepted();
     let changed = project
         .read("recipes/small.toml")
         .replace("learning_rate = 1e-3", "learning_rate = 2e-3");
@@ -167,9 +165,7 @@ fn a_run_is_accepted_by_its_id() {
 
 #[test]
 fn a_damaged_golden_is_said_before_anything_runs() {
-    let project = Project::pinned();
-    project.goldrun(&["run", "small"]).exits(0);
-    project.goldrun(&["accept", "small", "--yes"]).exits(0);
+    let project = Project::accepted();
     let golden = project.read("golden/small.toml");
     for (damaged, said) in [
         (golden.replace("format = 1", "format = 2"), "update goldrun"),
@@ -198,8 +194,7 @@ fn over_several_recipes_the_worst_wins() {
         "recipes/other.toml",
         &pinned.replace("\"small\"", "\"other\""),
     );
-    project.goldrun(&["run", "small"]).exits(0);
-    project.goldrun(&["accept", "small", "--yes"]).exits(0);
+    project.accept_a_run();
     let two = project.goldrun(&["check", "small", "other"]).exits(5);
     assert!(
         two.stdout

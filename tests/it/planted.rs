@@ -71,9 +71,7 @@ fn remove_goldrun(folder: &Path) {
 #[ignore = "builds a second binary: just slow"]
 fn a_fault_behind_a_warm_cache_is_seen() {
     let faulty = build_with_fault();
-    let project = Project::pinned();
-    project.goldrun(&["run", "small"]).exits(0);
-    project.goldrun(&["accept", "small", "--yes"]).exits(0);
+    let project = Project::accepted();
     project
         .goldrun(&["check", "small"])
         .exits(0)

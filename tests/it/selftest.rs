@@ -65,8 +65,7 @@ fn a_fault_that_a_recipe_cannot_have_is_said() {
         .goldrun(&["selftest", "small"])
         .exits(5)
         .warns("has no golden to hold a fault to");
-    project.goldrun(&["run", "small"]).exits(0);
-    project.goldrun(&["accept", "small", "--yes"]).exits(0);
+    project.accept_a_run();
     project
         .goldrun(&["selftest", "small"])
         .exits(0)

@@ -153,6 +153,19 @@ impl Project {
         project
     }
 
+    /// [`Project::pinned`] with a golden of one run.
+    pub fn accepted() -> Self {
+        let project = Self::pinned();
+        project.accept_a_run();
+        project
+    }
+
+    /// Runs the recipe `small`, and makes the run its golden.
+    pub fn accept_a_run(&self) {
+        self.goldrun(&["run", "small"]).exits(0);
+        self.goldrun(&["accept", "small", "--yes"]).exits(0);
+    }
+
     /// Writes a file.
     pub fn file(self, path: &str, text: &str) -> Self {
         self.write(path, text);

@@ -8,14 +8,13 @@ use super::super::exit::Failure;
 use super::super::runs;
 use super::super::seeds::{Ran, Series};
 use super::super::session::Session;
-use crate::artifacts::cache::executable_digest;
 use crate::golden::Seeds;
 use crate::golden::accept::refusals;
 use crate::recipe::Recipe;
 use crate::record::Record;
 use crate::run;
 
-/// The run that is to become a golden.
+/// The run that is to become a golden; it is fit for that.
 pub struct Candidate {
     pub recipe: Recipe,
     /// What it is called: `run 1764268311-0`, `the pending record`.
@@ -47,13 +46,14 @@ impl Candidate {
     }
 
     fn of_run(recipe: Recipe, folder: PathBuf) -> Result<Self, Failure> {
-        Ok(Self {
+        let candidate = Self {
             name: format!("run {}", runs::id(&folder)),
             record: runs::record(&folder)?,
             folder: Some(folder),
             seeds: None,
             recipe,
-        })
+        };
+        candidate.fit()
     }
 
     /// The record that `check` kept as pending.
@@ -64,13 +64,14 @@ impl Candidate {
                 recipe.name
             )));
         };
-        Ok(Self {
+        let candidate = Self {
             name: "the pending record".to_owned(),
             record: pending.record,
             folder: None,
             seeds: None,
             recipe,
-        })
+        };
+        candidate.fit()
     }
 
     /// A run of the recipe as it is written, and runs with other seeds; those that are there already are not run
@@ -81,7 +82,8 @@ impl Candidate {
         let earlier = if session.options.fresh {
             None
         } else {
-            runs::of_executable(&session.runs(), &recipe.name, executable_digest(), is_fit)?
+            let mut runs = runs::of_this_executable(&session.runs(), &recipe.name)?;
+            runs.find(|(_, record)| is_fit(record))
         };
         let request = session.request(recipe.clone())?;
         let (folder, record) = if let Some(earlier) = earlier {
@@ -90,16 +92,16 @@ impl Candidate {
             let outcome = run::run(&request, &session.observer())?;
             (outcome.folder, outcome.record)
         };
-        let mut candidate = Self {
+        let candidate = Self {
             name: format!("run {} and {} seeds", runs::id(&folder), seeds.len()),
             record,
             folder: Some(folder),
             seeds: None,
             recipe,
         };
-        candidate.refuse_unfit()?;
+        let mut candidate = candidate.fit()?;
         let mut ran = Ran::none_of(&request.recipe);
-        Series::new(session, &request, &candidate.record).run(seeds, &mut ran)?;
+        Series::new(session, &request, &candidate.record)?.run(seeds, &mut ran)?;
         if let Some(failed) = ran.failed.first() {
             return Err(Failure::failed(anyhow!(
                 "the run of seed {} failed: {}\nhint: a golden holds whole runs only; mend the recipe",
@@ -112,10 +114,10 @@ impl Candidate {
     }
 
     /// Refuses a run that is unfit to become a golden.
-    pub fn refuse_unfit(&self) -> Result<(), Failure> {
+    fn fit(self) -> Result<Self, Failure> {
         let refused = refusals(&self.record, &self.recipe.fingerprint(), self.recipe.seed);
         if refused.is_empty() {
-            return Ok(());
+            return Ok(self);
         }
         let why: Vec<String> = refused.iter().map(ToString::to_string).collect();
         Err(Failure::wrong(anyhow!(

@@ -44,7 +44,6 @@ pub fn accept(session: &Session, arguments: &Accept) -> Result<Exit, Failure> {
         Some(seeds) => Candidate::with_seeds(session, recipe, &seeds.0)?,
         None => Candidate::choose(session, recipe, arguments.run.as_deref())?,
     };
-    candidate.refuse_unfit()?;
     let review = Review::of(session, candidate)?;
     if !session.options.json {
         output::data(&review.shown(session))?;
@@ -138,8 +137,7 @@ impl Review {
     fn save(&self, session: &Session) -> Result<String, Failure> {
         let Candidate { recipe, record, .. } = &self.candidate;
         let path = session.goldens.save(&recipe.name, record, &self.seeds)?;
-        let path = path.strip_prefix(&session.root).unwrap_or(&path);
-        Ok(path.display().to_string())
+        Ok(session.shown(&path).to_string())
     }
 
     fn accepted(&self, golden: String) -> Accepted {

@@ -58,7 +58,6 @@ fn tell(session: &Session, names: &[String], accepted: &[Accepted]) -> Result<()
 fn one(session: &Session, consent: Consent, name: &str) -> Result<(Answer, Review), Failure> {
     let recipe = session.load_as_written(name)?.recipe;
     let candidate = Candidate::pending(session, recipe)?;
-    candidate.refuse_unfit()?;
     let review = Review::of(session, candidate)?;
     if !session.options.json {
         output::data(&review.shown(session))?;

@@ -237,7 +237,6 @@ fn tell(
     }
     if pending {
         let path = session.goldens.pending_path(&recipe.name);
-        let path = path.strip_prefix(&session.root).unwrap_or(&path);
         let is_fit = refusals(record, &recipe.fingerprint(), recipe.seed).is_empty();
         let advice = if is_fit {
             format!("; `goldrun accept {}` makes it the golden", recipe.name)
@@ -246,7 +245,7 @@ fn tell(
         };
         output::line(&format!(
             "note: the record is kept as {}{advice}",
-            path.display()
+            session.shown(&path)
         ));
     }
     output::data(&verdict::report(&recipe.name, comparison, marks, style))

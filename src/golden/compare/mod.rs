@@ -154,7 +154,7 @@ pub fn compare(now: &Record, golden: Option<&Record>, recipe: &Recipe) -> Compar
         .iter()
         .map(|claim| {
             if reached.contains(&claim.figure) {
-                Row::published(claim, figure(now, &Address::new(claim.figure.clone())))
+                Row::published(claim, now.figure(&Address::new(claim.figure.clone())))
             } else {
                 Row::not_reached(claim)
             }
@@ -203,18 +203,13 @@ fn with_golden(now: &Record, golden: &Record, tolerances: &[(String, Tolerance)]
         .collect::<BTreeSet<_>>()
         .len();
     let mut reasons = always_equal(&differing, golden, now);
-    let arithmetic = differing
-        .iter()
-        .find(|address| Place::of(address) == Place::Arithmetic)
-        .map(|address| parting::at(address, golden, now).sentence);
+    let parting = differing
+        .first()
+        .map(|first| parting::at(first, golden, now));
     let failed: Vec<&Row> = rows.iter().filter(|row| row.fails()).collect();
     let is_exact = tolerances.is_empty();
     if is_exact && reasons.is_empty() {
-        reasons.extend(
-            differing
-                .first()
-                .map(|first| parting::at(first, golden, now).sentence),
-        );
+        reasons.extend(parting.iter().map(|parting| parting.sentence.clone()));
     }
     if !is_exact {
         if !failed.is_empty() {
@@ -228,18 +223,21 @@ fn with_golden(now: &Record, golden: &Record, tolerances: &[(String, Tolerance)]
         (true, false) => Verdict::WithinTolerance,
     };
     let mut notes = Vec::new();
-    if let Some(arithmetic) = arithmetic {
+    // It is first in the order of a run.
+    if let Some(Parting {
+        place: Place::Arithmetic,
+        sentence,
+        ..
+    }) = &parting
+    {
         // Who reads why figures moved should know this before anything else.
         if verdict == Verdict::Differs {
-            reasons.retain(|reason| *reason != arithmetic);
-            reasons.insert(0, arithmetic);
+            reasons.retain(|reason| reason != sentence);
+            reasons.insert(0, sentence.clone());
         } else {
-            notes.push(arithmetic);
+            notes.push(sentence.clone());
         }
     }
-    let parting = differing
-        .first()
-        .map(|first| parting::at(first, golden, now));
     let mut places = differing.iter().map(Place::of);
     Comparison {
         is_same_task: !places.any(|place| place.is_always_equal()),
@@ -292,7 +290,7 @@ fn rows(now: &Record, golden: &Record, tolerances: &[(String, Tolerance)]) -> Ve
         .into_iter()
         .map(|address| {
             let hold = hold(address, tolerances);
-            Row::new(address, figure(golden, address), figure(now, address), hold)
+            Row::new(address, golden.figure(address), now.figure(address), hold)
         })
         .collect()
 }
@@ -366,11 +364,4 @@ fn figures(record: &Record) -> impl Iterator<Item = (&Address, f64)> {
             Fact::Figure(figure) => Some((address, *figure)),
             _ => None,
         })
-}
-
-fn figure(record: &Record, address: &Address) -> Option<f64> {
-    match record.facts.get(address) {
-        Some(Fact::Figure(figure)) => Some(*figure),
-        _ => None,
-    }
 }

@@ -8,7 +8,7 @@ use statistics::{Judgement, Rule, Standing, judge, seen_drop};
 
 use super::Seeds;
 use crate::recipe::{Better, GatedFigure, Recipe};
-use crate::record::{Address, Fact, Record};
+use crate::record::{Address, Record};
 
 /// Examples of a split that make the least change that matters, where a recipe does not say it.
 const EXAMPLES_THAT_MATTER: f64 = 2.0;
@@ -86,10 +86,7 @@ fn examples(address: &Address, record: &Record) -> f64 {
         _ => "train",
     };
     let files = Address::new("split").join(split).join("files");
-    match record.facts.get(&files) {
-        Some(Fact::Integer(files)) => (*files).max(1) as f64,
-        _ => 1.0,
-    }
+    record.integer(&files).unwrap_or(1).max(1) as f64
 }
 
 /// What the gate can see of a figure.
@@ -246,10 +243,8 @@ mod tests {
                 ("test.accuracy", Better::Higher, 0.005)
             ]
         );
-        let files = match record().facts[&Address::new("split.test.files")] {
-            Fact::Integer(files) => files as f64,
-            _ => unreachable!(),
-        };
+        let files = record().integer(&Address::new("split.test.files"));
+        let files = files.unwrap() as f64;
         assert_eq!(gated[1].rule.min_effect, 2.0 / files);
     }
 

@@ -19,6 +19,9 @@ mod tests;
 /// The share of cases in which the whole gate detects a true drop of [`seen_drop`].
 pub const SHARE: f64 = 0.9;
 
+/// The fewest golden values that show a spread.
+pub const LEAST_SEEDS: usize = 2;
+
 /// The range of alpha that a rule may have: under it statrs' t quantile is wrong for one degree of
 /// freedom, above it the margin would be negative.
 const ALPHA_RANGE: std::ops::RangeInclusive<f64> = 1e-6..=0.5;
@@ -70,6 +73,12 @@ pub enum Standing {
     SuspiciouslyGood,
     /// Too few values, a golden value that is not finite, or a rule out of range.
     CannotTell,
+}
+
+impl serde::Serialize for Standing {
+    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_str(self.words())
+    }
 }
 
 impl Standing {
@@ -166,7 +175,7 @@ pub fn judge(rule: &Rule, golden: &[f64], new: &[f64]) -> Judgement {
 #[must_use]
 pub fn seen_drop(rule: &Rule, golden: &[f64], new_seeds: usize) -> Option<f64> {
     let moments = Moments::of(golden);
-    if !rule.is_valid() || golden.len() < 2 || new_seeds == 0 || !moments.is_finite() {
+    if !rule.is_valid() || golden.len() < LEAST_SEEDS || new_seeds == 0 || !moments.is_finite() {
         return None;
     }
     if moments.sd == 0.0 {
@@ -234,7 +243,7 @@ fn norm(values: impl Iterator<Item = f64> + Clone) -> f64 {
 
 /// The margin of one judgement, in the metric's unit; `None` where it cannot be computed.
 fn margin(alpha: f64, golden: &Moments, new: &Moments) -> Option<f64> {
-    if golden.seeds < 2 || new.seeds == 0 || !golden.is_finite() {
+    if golden.seeds < LEAST_SEEDS || new.seeds == 0 || !golden.is_finite() {
         return None;
     }
     let (n1, n2) = (golden.seeds as f64, new.seeds as f64);

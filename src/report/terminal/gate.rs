@@ -4,7 +4,7 @@ use std::fmt::Write as _;
 
 use crate::golden::Seeds;
 use crate::golden::compare::Comparison;
-use crate::golden::gate::statistics::{SHARE, Standing};
+use crate::golden::gate::statistics::{LEAST_SEEDS, SHARE, Standing};
 use crate::golden::gate::{Judged, Outcome, Power};
 use crate::recipe::Better;
 
@@ -14,9 +14,6 @@ use super::{Colour, Style};
 
 /// Decimals of figures over seeds.
 const DECIMALS: usize = 6;
-
-/// So many seeds show how far seeds spread.
-const MEASURES_SPREAD: usize = 2;
 
 /// A share is worth so many points.
 const POINTS: f64 = 100.0;
@@ -37,7 +34,7 @@ pub fn seeds(comparison: &Comparison, style: Style) -> String {
 
 /// What the gate can see, a line a figure.
 pub fn sights(power: &[Power]) -> String {
-    let is_blind = |power: &Power| power.golden_seeds < MEASURES_SPREAD;
+    let is_blind = |power: &Power| power.golden_seeds < LEAST_SEEDS;
     if !power.is_empty() && power.iter().all(is_blind) {
         return "the golden holds a single seed: without the spread of seeds no drop can be told from \
                 chance (`goldrun accept RECIPE --seeds 1..10`)\n"

@@ -2,26 +2,33 @@
 
 use std::fmt::Write as _;
 
+use serde::Serialize;
+
 use crate::golden::gate::Power;
+use crate::golden::gate::statistics::Standing;
 
 use super::gate::sights;
 use super::table::{Cell, Side, Table};
 use super::{Colour, Style};
 
 /// A fault and what sees it.
-pub struct Row<'a> {
+#[derive(Debug, Serialize)]
+pub struct Row {
     /// None for the run without one.
-    pub fault: Option<&'a str>,
-    /// Where the exact gate sees it first.
-    pub place: &'a str,
-    /// True if that is where it is.
+    pub fault: Option<&'static str>,
+    /// Address of the fact in which the exact gate sees it first; none where it sees nothing.
+    pub first_parting: Option<String>,
+    /// Where that is in a run.
+    pub place: String,
+    /// True if that is where the fault is.
     pub is_right: bool,
     /// What the gate makes of the figures alone.
-    pub figures: &'a str,
-    /// How far its figures are off, as a share of what the gate is sure to see; none where that is not known.
-    pub share: Option<f64>,
-    /// The figure that is farthest off.
-    pub seen_by: Option<&'a str>,
+    pub figures: Standing,
+    /// How far these are off, as a share of what the gate is sure to see, the most of them; none where that is not
+    /// known.
+    pub share_of_seen: Option<f64>,
+    /// The figure that is farthest off, of all that chance does not explain.
+    pub seen_by: Option<String>,
 }
 
 fn percent(share: f64) -> String {
@@ -29,7 +36,7 @@ fn percent(share: f64) -> String {
 }
 
 /// The whole report.
-pub fn report(recipe: &str, rows: &[Row<'_>], power: &[Power], style: Style) -> String {
+pub fn report(recipe: &str, rows: &[Row], power: &[Power], style: Style) -> String {
     let mut table = Table::new(&[
         ("planted", Side::Left),
         ("exact gate: first parting", Side::Left),
@@ -46,23 +53,23 @@ pub fn report(recipe: &str, rows: &[Row<'_>], power: &[Power], style: Style) -> 
         };
         table.row(vec![
             row.fault.unwrap_or("nothing").into(),
-            row.place.into(),
+            row.place.as_str().into(),
             Cell::painted(word, colour),
-            row.figures.into(),
-            row.share.map_or("-".to_owned(), percent).into(),
-            row.seen_by.unwrap_or("none").into(),
+            row.figures.words().into(),
+            row.share_of_seen.map_or("-".to_owned(), percent).into(),
+            row.seen_by.as_deref().unwrap_or("none").into(),
         ]);
     }
-    let faults: Vec<&Row<'_>> = rows.iter().filter(|row| row.fault.is_some()).collect();
-    let count = |is: fn(&Row<'_>) -> bool| faults.iter().filter(|row| is(row)).count();
+    let faults: Vec<&Row> = rows.iter().filter(|row| row.fault.is_some()).collect();
+    let count = |is: fn(&Row) -> bool| faults.iter().filter(|row| is(row)).count();
     let all = faults.len();
     let mut text = format!("{recipe}\n\n{}\n", table.render(style));
     text.push_str(&sights(power));
     let _ = writeln!(
         text,
         "figures alone: the recipe's gate sees {} of {all} faults, all figures together {}",
-        count(|row| row.figures == "worse"),
-        count(|row| row.seen_by.is_some() || row.figures == "worse")
+        count(|row| row.figures == Standing::Worse),
+        count(|row| row.seen_by.is_some() || row.figures == Standing::Worse)
     );
     let right = count(|row| row.is_right);
     let control = rows.iter().any(|row| row.fault.is_none() && row.is_right);

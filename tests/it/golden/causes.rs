@@ -45,8 +45,7 @@ fn project() -> Project {
         }
     }
     pin(&project);
-    project.goldrun(&["run", "small"]).exits(0);
-    project.goldrun(&["accept", "small", "--yes"]).exits(0);
+    project.accept_a_run();
     project
 }
 

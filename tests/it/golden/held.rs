@@ -70,9 +70,7 @@ fn a_published_figure_that_set_cuts_off_is_shown_as_not_reached() {
 
 #[test]
 fn a_tolerance_lets_another_way_of_training_pass() {
-    let project = Project::pinned();
-    project.goldrun(&["run", "small"]).exits(0);
-    project.goldrun(&["accept", "small", "--yes"]).exits(0);
+    let project = Project::accepted();
     let golden = project.read("golden/small.toml");
     let moved: Vec<String> = golden
         .lines()

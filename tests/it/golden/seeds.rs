@@ -91,8 +91,7 @@ fn a_golden_holds_a_line_a_seed_and_runs_are_not_repeated() {
     assert_eq!(fresh.stderr.matches("is there already").count(), 0);
 
     // Figures of seeds stay with a run that is the golden's, and go with one that is not.
-    project.goldrun(&["run", "small"]).exits(0);
-    project.goldrun(&["accept", "small", "--yes"]).exits(0);
+    project.accept_a_run();
     assert!(project.read("golden/small.toml").contains("[seeds]"));
     edit(&project, other_parameters);
     project
@@ -146,9 +145,7 @@ fn new_seeds_decide_where_bits_moved() {
 
 #[test]
 fn a_single_golden_seed_cannot_tell() {
-    let project = Project::pinned();
-    project.goldrun(&["run", "small"]).exits(0);
-    project.goldrun(&["accept", "small", "--yes"]).exits(0);
+    let project = Project::accepted();
     project
         .goldrun(&["check", "small"])
         .exits(0)
