@@ -132,6 +132,7 @@ fn run(bench: &Bench, threads: usize) -> anyhow::Result<Vec<Epoch>> {
         level: Some(options.level),
         device: Device::Cpu,
         resume: false,
+        traced: None,
         fault: None,
         runs: folder.path().join("runs"),
     };

@@ -11,6 +11,7 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 use super::exit::HELP;
 use super::seeds::{self, SeedList};
 use crate::recipe::MOST_SEEDS;
+use crate::record::EpochNumber;
 
 /// Most threads that `--threads` takes: more than the processors of nearly every machine, and far fewer than
 /// would keep other programs from starting threads of their own.
@@ -95,6 +96,10 @@ pub struct Run {
     /// Go on with the newest run of the same recipe, seed and executable that did not end
     #[arg(long)]
     pub resume: bool,
+    /// Run up to an epoch, such as phase.0.epoch.3, and go through it step by step: writes a digest of each
+    /// picture's outputs and of every gradient and parameter after each step, for `diff` with another machine's
+    #[arg(long, value_name = "EPOCH", conflicts_with = "resume")]
+    pub trace_digests: Option<EpochNumber>,
     /// A look at what its threads do.
     #[command(flatten)]
     pub trace: TraceFile,
@@ -170,7 +175,8 @@ pub struct Accept {
 /// `diff`.
 #[derive(Debug, Args)]
 pub struct Diff {
-    /// A run's folder or id, a record file, a golden file, or a recipe's name for its golden
+    /// A run's folder or id, a record file, a golden file, a recipe's name for its golden, or a file of
+    /// `run --trace-digests`
     pub a: String,
     /// The other one
     pub b: String,

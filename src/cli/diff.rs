@@ -1,4 +1,4 @@
-//! `goldrun diff`: two runs, or a run and a golden, to the bit.
+//! `goldrun diff`: two runs, or a run and a golden, to the bit; or the steps of an epoch.
 
 use std::path::{Path, PathBuf};
 
@@ -10,6 +10,7 @@ use super::exit::{Exit, Failure};
 use super::output;
 use super::runs;
 use super::session::Session;
+use super::steps;
 use crate::golden::compare::exactly;
 use crate::golden::text;
 use crate::record::Record;
@@ -45,6 +46,17 @@ impl Named {
 /// Compares two sides; exit code 1 if they are not the same bits.
 pub fn diff(session: &Session, a: &str, b: &str) -> Result<Exit, Failure> {
     session.refuse_changes("diff", "it compares what is there")?;
+    match (steps::of_file(a)?, steps::of_file(b)?) {
+        (None, None) => {}
+        (Some(of_a), Some(of_b)) => return steps::diff(session, [a, b], [&of_a, &of_b]),
+        (of_a, _) => {
+            let (steps, other) = if of_a.is_some() { (a, b) } else { (b, a) };
+            return Err(Failure::wrong(anyhow!(
+                "`{steps}` holds digests of steps, and `{other}` does not\n\
+                 hint: compare two such files, or two runs"
+            )));
+        }
+    }
     let (a, b) = (named(session, a)?, named(session, b)?);
     let mut comparison = exactly(&a.record, &b.record);
     comparison::explain(session, &mut comparison, a.side(), b.side())?;

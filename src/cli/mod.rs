@@ -25,6 +25,7 @@ mod selftest;
 mod session;
 mod sheet;
 mod show;
+mod steps;
 mod trace;
 
 use std::process::ExitCode;

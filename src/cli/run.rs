@@ -9,6 +9,7 @@ use super::exit::{Exit, Failure};
 use super::output;
 use super::runs;
 use super::session::Session;
+use super::steps;
 use crate::golden::compare::figures_in_order;
 use crate::record::Record;
 use crate::report::terminal::numbers;
@@ -24,6 +25,8 @@ struct Ran<'a> {
     recipe: &'a str,
     run: String,
     folder: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    digests: Option<String>,
     #[serde(flatten)]
     record: &'a Record,
 }
@@ -33,8 +36,12 @@ pub fn run(session: &Session, arguments: &Run) -> Result<Exit, Failure> {
     session.check_resume(arguments.resume)?;
     let loaded = session.load(&arguments.recipe)?;
     let name = loaded.recipe.name.clone();
+    if let Some(epoch) = arguments.trace_digests {
+        steps::check_epoch(&loaded.recipe, epoch)?;
+    }
     let request = Request {
         resume: arguments.resume,
+        traced: arguments.trace_digests,
         ..session.request(loaded.recipe)?
     };
     let outcome = run::run(&request, &session.observer())?;
@@ -43,11 +50,21 @@ pub fn run(session: &Session, arguments: &Run) -> Result<Exit, Failure> {
             recipe: &name,
             run: runs::id(&outcome.folder),
             folder: outcome.folder.display().to_string(),
+            digests: outcome
+                .steps
+                .as_ref()
+                .map(|file| file.display().to_string()),
             record: &outcome.record,
         })?;
         return Ok(Exit::Good);
     }
-    output::data(&summary(session, &outcome))?;
+    match &outcome.steps {
+        Some(file) => output::data(&format!(
+            "digests written to {}\nto find where another machine's part: goldrun diff FILE OTHER\n",
+            session.shown(file)
+        ))?,
+        None => output::data(&summary(session, &outcome))?,
+    }
     output::data(&pin_advice(&name, &outcome))?;
     Ok(Exit::Good)
 }

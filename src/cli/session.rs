@@ -147,6 +147,7 @@ impl Session {
                 DeviceName::Cuda => Device::Cuda,
             },
             resume: false,
+            traced: None,
             fault: None,
             runs: self.runs(),
         })

@@ -87,6 +87,16 @@ impl<'a> TrainingEpoch<'a> {
         start..self.len().min(start + self.batch_size)
     }
 
+    /// An epoch of batch `step` alone: the same images, changed in the same way.
+    #[must_use]
+    pub fn only(&self, step: usize) -> Self {
+        Self {
+            steps: self.steps.clone(),
+            order: self.order[self.batch(step)].to_vec(),
+            ..*self
+        }
+    }
+
     /// The split.
     pub fn split(&self) -> &'a Split {
         self.split

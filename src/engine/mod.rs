@@ -128,6 +128,10 @@ pub trait Engine {
     /// A copy of the parameters as they are.
     fn parameters(&self) -> Result<Parameters, Error>;
 
+    /// A copy of the gradients of the last step's mean loss by tensor name, in the model's order; what is
+    /// frozen has none.
+    fn gradients(&mut self) -> Result<Vec<(String, Vec<f32>)>, Error>;
+
     /// A copy of the optimizer's state after the last epoch.
     fn optimizer_state(&self) -> Result<OptimizerState, Error>;
 

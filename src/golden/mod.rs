@@ -11,6 +11,7 @@ pub mod compare;
 pub mod gate;
 pub mod parting;
 mod schema;
+pub mod steps;
 pub mod store;
 pub mod text;
 

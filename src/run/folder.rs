@@ -7,6 +7,7 @@ use fs_err::{self as fs, File};
 
 use super::Error;
 use crate::record::Record;
+use crate::record::steps::StepDigests;
 use crate::whole;
 
 /// File that says that a run is over.
@@ -60,6 +61,16 @@ impl Folder {
         Ok((!is_over).then_some(Self { path, _lock: lock }))
     }
 
+    /// Writes the digests of the steps of an epoch; gives the file.
+    pub fn write_steps(&self, steps: &StepDigests) -> Result<PathBuf, Error> {
+        let path = self
+            .path
+            .join(format!("digests.{}.txt", steps.epoch.address()));
+        let text = steps.text().map_err(std::io::Error::from)?;
+        whole::write(&path, text.as_bytes())?;
+        Ok(path)
+    }
+
     /// Writes `record.json`, which says that the run is over.
     pub fn write_record(&self, record: &Record) -> Result<(), Error> {
         let text = serde_json::to_vec_pretty(record).map_err(std::io::Error::from)?;
@@ -68,8 +79,20 @@ impl Folder {
     }
 }
 
+/// The id of a run: its folder's name.
+pub(super) fn id(run: &Path) -> String {
+    let name = run.file_name().unwrap_or_default();
+    name.to_string_lossy().into_owned()
+}
+
 /// Folders of runs of a recipe that did not end, the newest first.
-pub(super) fn unfinished(runs: &Path) -> Vec<PathBuf> {
+pub(super) fn unfinished(runs: &Path) -> impl Iterator<Item = PathBuf> {
+    let all = all(runs).into_iter();
+    all.filter(|run| !run.join(RECORD_FILE).exists())
+}
+
+/// Folders of runs of a recipe, the newest first.
+pub(super) fn all(runs: &Path) -> Vec<PathBuf> {
     let Ok(entries) = fs::read_dir(runs) else {
         return vec![];
     };
@@ -80,7 +103,6 @@ pub(super) fn unfinished(runs: &Path) -> Vec<PathBuf> {
     let mut folders: Vec<((u64, u32), PathBuf)> = entries
         .flatten()
         .filter_map(|entry| Some((when(entry.file_name().to_str()?)?, entry.path())))
-        .filter(|(_, path)| !path.join(RECORD_FILE).exists())
         .collect();
     folders.sort_unstable();
     folders.into_iter().rev().map(|(_, path)| path).collect()

@@ -26,19 +26,22 @@ use crate::artifacts::cache::{Cache, executable_digest};
 use crate::dataset::{self, Data};
 use crate::kernels::{Level, environment};
 use crate::model::{Network, Parameters};
+use crate::record::steps::StepDigests;
 use crate::record::{Observer, Record};
 use crate::train::checkpoint::Computed;
-use crate::train::{Checkpoint, Training};
+use crate::train::{Done, Training};
 
 /// What a run gives.
 #[derive(Clone, Debug)]
 pub struct Outcome {
-    /// What it measured.
+    /// What it measured; of a run that ends with a traced epoch, what was known before its first step.
     pub record: Record,
     /// Its folder: `record.json`, a model per phase, a digest per tensor and epoch.
     pub folder: PathBuf,
     /// Artifacts that nothing pins, with what they were.
     pub unpinned: Vec<UnpinnedArtifact>,
+    /// The file with the digests of the traced epoch's steps, where one was asked for.
+    pub steps: Option<PathBuf>,
 }
 
 /// An artifact that nothing pins.
@@ -100,12 +103,7 @@ fn run_here(request: &Request, level: Level, observer: &Observer<'_>) -> Result<
         network: &network,
         computed: &computed,
     };
-    let resumed = if request.resume {
-        resume::find(&runs, &wanted, observer)?
-    } else {
-        None
-    };
-    let (folder, checkpoint) = resumed.unzip();
+    let (folder, checkpoint) = resume::choose(request, &runs, &wanted, observer)?;
     let parameters = match &checkpoint {
         Some(checkpoint) => checkpoint.parameters.clone(),
         None => parameters,
@@ -135,19 +133,24 @@ fn run_here(request: &Request, level: Level, observer: &Observer<'_>) -> Result<
         tamper: request.fault.and_then(Fault::tamper),
         observer,
     };
-    trace_span!("training").in_scope(|| match checkpoint {
-        None => training.run(engine.as_mut(), &mut record),
-        Some(Checkpoint {
-            after,
-            state,
-            record: so_far,
-            ..
-        }) => {
-            record = so_far;
-            provenance::count_resumed(&mut record);
-            training.resume(engine.as_mut(), &mut record, after, &state)
+    let done = checkpoint.map(|checkpoint| {
+        record = checkpoint.record;
+        provenance::count_resumed(&mut record);
+        Done {
+            after: checkpoint.after,
+            state: checkpoint.state,
         }
-    })?;
+    });
+    let done = done.as_ref();
+    let stage = trace_span!("training").entered();
+    let engine = engine.as_mut();
+    let mut digests = None;
+    if let Some(epoch) = request.traced {
+        digests = Some(training.steps_of(engine, &mut record, done, epoch)?);
+    } else {
+        training.run(engine, &mut record, done)?;
+    }
+    drop(stage);
     clock.lap("training");
 
     let _stage = trace_span!("record").entered();
@@ -155,11 +158,21 @@ fn run_here(request: &Request, level: Level, observer: &Observer<'_>) -> Result<
     record
         .made
         .extend(provenance::of(request, level, device.as_ref(), &inputs));
-    folder.write_record(&record)?;
+    let mut steps = None;
+    if let Some((epoch, digests)) = request.traced.zip(digests) {
+        steps = Some(folder.write_steps(&StepDigests {
+            epoch,
+            record: record.clone(),
+            digests,
+        })?);
+    } else {
+        folder.write_record(&record)?;
+    }
     Ok(Outcome {
         record,
         folder: folder.path,
         unpinned: inputs.unpinned(),
+        steps,
     })
 }
 

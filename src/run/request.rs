@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use crate::artifacts;
 use crate::kernels::Level;
 use crate::recipe::Recipe;
+use crate::record::EpochNumber;
 
 use super::Fault;
 
@@ -25,6 +26,8 @@ pub struct Request {
     pub device: Device,
     /// Goes on with the newest run of the same that did not end, if there is one.
     pub resume: bool,
+    /// An epoch to go through step by step, with a digest of all that each makes: the run ends with it.
+    pub traced: Option<EpochNumber>,
     /// A fault to plant, for a test of what would see it.
     pub fault: Option<Fault>,
     /// Folder of all runs; this one goes to `<recipe>/<run-id>` in it.

@@ -14,7 +14,7 @@ use super::Error;
 use crate::digest::Digest;
 use crate::engine::{Moments, OptimizerState};
 use crate::model::{Network, Parameters, Tensor, TensorSpec, Trained};
-use crate::record::Record;
+use crate::record::{EpochNumber, Record};
 use crate::whole;
 
 /// Folder of checkpoints in a run's folder.
@@ -50,21 +50,6 @@ pub struct Computed {
     pub engine: String,
 }
 
-/// An epoch of a run.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub struct EpochNumber {
-    /// From 0.
-    pub phase: usize,
-    /// From 0 within the phase.
-    pub epoch: u32,
-}
-
-impl std::fmt::Display for EpochNumber {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(f, "phase {}, epoch {} (from 0)", self.phase, self.epoch)
-    }
-}
-
 /// A run after an epoch.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Checkpoint {
@@ -98,9 +83,8 @@ fn content(message: impl Into<String>) -> Damage {
 
 /// File of the checkpoint after an epoch.
 fn path(run: &Path, after: EpochNumber) -> PathBuf {
-    let EpochNumber { phase, epoch } = after;
     run.join(FOLDER)
-        .join(format!("phase.{phase}.epoch.{epoch}{ENDING}"))
+        .join(format!("{}{ENDING}", after.address()))
 }
 
 /// Epochs that a run's folder has checkpoints of, the newest first.
@@ -108,16 +92,7 @@ pub fn epochs(run: &Path) -> Vec<EpochNumber> {
     let Ok(entries) = fs::read_dir(run.join(FOLDER)) else {
         return vec![];
     };
-    let number = |name: &str| {
-        let (phase, epoch) = name
-            .strip_prefix("phase.")?
-            .strip_suffix(ENDING)?
-            .split_once(".epoch.")?;
-        Some(EpochNumber {
-            phase: phase.parse().ok()?,
-            epoch: epoch.parse().ok()?,
-        })
-    };
+    let number = |name: &str| name.strip_suffix(ENDING)?.parse().ok();
     let names = entries.flatten().map(|entry| entry.file_name());
     let mut epochs: Vec<EpochNumber> = names.filter_map(|name| number(name.to_str()?)).collect();
     epochs.sort_unstable();

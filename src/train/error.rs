@@ -2,6 +2,7 @@
 
 use crate::engine;
 use crate::model::{freeze, parameters};
+use crate::record::EpochNumber;
 
 /// Why training stopped.
 #[derive(Debug, thiserror::Error)]
@@ -19,17 +20,15 @@ pub enum Error {
     },
     /// A loss is NaN or infinite.
     #[error(
-        "{} loss is {value} in phase {phase}, epoch {epoch} (from 0), {} {position}\nhint: a lower learning rate may help",
+        "{} loss is {value} in {at}, {} {position}\nhint: a lower learning rate may help",
         if *.is_training { "a training" } else { "a validation" },
         if *.is_training { "step" } else { "image" }
     )]
     Loss {
         /// In training, else in validation.
         is_training: bool,
-        /// From 0.
-        phase: usize,
-        /// From 0 within the phase.
-        epoch: u32,
+        /// Which epoch.
+        at: EpochNumber,
         /// The step in training, the image in validation, from 0.
         position: usize,
         /// As text.
@@ -37,17 +36,15 @@ pub enum Error {
     },
     /// A parameter or a value of optimizer state is NaN or infinite.
     #[error(
-        "`{tensor}`, or its optimizer state, is not finite at element {element} after phase {phase}, epoch {epoch} (from 0)\nhint: a lower learning rate may help"
+        "`{tensor}`, or its optimizer state, is not finite at element {element} after {at}\nhint: a lower learning rate may help"
     )]
     Parameter {
         /// Name of the tensor.
         tensor: String,
         /// Flat index.
         element: usize,
-        /// From 0.
-        phase: usize,
-        /// From 0 within the phase.
-        epoch: u32,
+        /// Which epoch.
+        at: EpochNumber,
     },
     /// The model could not be saved.
     #[error(transparent)]

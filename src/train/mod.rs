@@ -6,16 +6,18 @@
 pub mod checkpoint;
 mod error;
 mod running;
+mod steps;
 
 pub use checkpoint::Checkpoint;
 pub use error::Error;
 
+use std::ops::Range;
 use std::path::Path;
 use std::time::Instant;
 
 use tracing::trace_span;
 
-use self::checkpoint::{Computed, EpochNumber};
+use self::checkpoint::Computed;
 use self::running::Running;
 use crate::dataset::batch::TrainingEpoch;
 use crate::dataset::{Data, Split};
@@ -25,7 +27,7 @@ use crate::evaluate;
 use crate::model::{Network, Parameters, Trained};
 use crate::random::{Purpose, Stream};
 use crate::recipe::{Phase, Recipe};
-use crate::record::{Address, Event, Fact, Observer, Record};
+use crate::record::{Address, EpochNumber, Event, Fact, Observer, Record};
 use crate::whole;
 
 /// What names of figures of the validation split begin with.
@@ -33,6 +35,14 @@ const VALIDATION: &str = "val_";
 
 /// Slot of the head's dropout layer.
 const DROPOUT_SLOT: u32 = 0;
+
+/// What was done before.
+pub struct Done {
+    /// The last epoch that was.
+    pub after: EpochNumber,
+    /// The optimizer's state after it.
+    pub state: OptimizerState,
+}
 
 /// Changes an epoch's order behind the back of whoever trains; takes the training seed, too.
 pub type Tamper = fn(&mut TrainingEpoch<'_>, u64);
@@ -56,49 +66,49 @@ pub struct Training<'a> {
 }
 
 impl Training<'_> {
-    /// Trains all phases and evaluates before, in between and after.
-    pub fn run(&self, engine: &mut dyn Engine, record: &mut Record) -> Result<(), Error> {
-        self.run_from(engine, record, EpochNumber { phase: 0, epoch: 0 }, None)
-    }
-
-    /// Goes on after a checkpoint, whose parameters the engine has already and whose record is `record`.
-    pub fn resume(
+    /// Trains all phases and evaluates before, in between and after; where some of it was done already, the
+    /// engine has the parameters and the record the facts of it.
+    pub fn run(
         &self,
         engine: &mut dyn Engine,
         record: &mut Record,
-        after: EpochNumber,
-        state: &OptimizerState,
+        done: Option<&Done>,
     ) -> Result<(), Error> {
+        let first = done.map_or(EpochNumber::FIRST, |done| self.next(done.after));
+        if first.phase == self.recipe.phases.len() {
+            // Nothing is left to train; the test asks for no more than a phase that has begun.
+            let last = &self.recipe.phases[first.phase - 1];
+            engine.begin_phase(&self.trained(last)?, &last.optimizer)?;
+        }
+        self.train(engine, record, done, None)?;
+        self.last_validation(record);
+        self.test(engine, record)
+    }
+
+    /// The epoch after one: the first of the phase after the last where there is no other.
+    fn next(&self, after: EpochNumber) -> EpochNumber {
         let EpochNumber { phase, epoch } = after;
-        let is_over = epoch + 1 == self.recipe.phases[phase].epochs;
-        let next = if is_over {
-            EpochNumber {
-                phase: phase + 1,
-                epoch: 0,
-            }
-        } else {
-            EpochNumber {
+        if epoch + 1 < self.recipe.phases[phase].epochs {
+            return EpochNumber {
                 phase,
                 epoch: epoch + 1,
-            }
-        };
-        let state = (!is_over).then_some(state);
-        if next.phase == self.recipe.phases.len() {
-            // Nothing is left to train; the test asks for no more than a phase that has begun.
-            let trained = self.trained(&self.recipe.phases[phase])?;
-            engine.begin_phase(&trained, &self.recipe.phases[phase].optimizer)?;
+            };
         }
-        self.run_from(engine, record, next, state)
+        EpochNumber {
+            phase: phase + 1,
+            epoch: 0,
+        }
     }
 
-    /// From an epoch on, in which the optimizer begins with `state`, or anew.
-    fn run_from(
+    /// Trains what is not done, up to the end or to just before an epoch.
+    fn train(
         &self,
         engine: &mut dyn Engine,
         record: &mut Record,
-        first: EpochNumber,
-        state: Option<&OptimizerState>,
+        done: Option<&Done>,
+        before: Option<EpochNumber>,
     ) -> Result<(), Error> {
+        let first = done.map_or(EpochNumber::FIRST, |done| self.next(done.after));
         for (number, phase) in self.recipe.phases.iter().enumerate().skip(first.phase) {
             let _span = trace_span!("phase", phase = number).entered();
             let trained = self.trained(phase)?;
@@ -117,11 +127,14 @@ impl Training<'_> {
             );
             trace_span!("begin phase")
                 .in_scope(|| engine.begin_phase(&trained, &phase.optimizer))?;
-            let is_first = number == first.phase;
-            if let Some(state) = state.filter(|_| is_first) {
-                engine.resume_phase(state)?;
+            let first_epoch = if number == first.phase {
+                first.epoch
+            } else {
+                0
+            };
+            if let Some(done) = done.filter(|_| first_epoch > 0) {
+                engine.resume_phase(&done.state)?;
             }
-            let first_epoch = if is_first { first.epoch } else { 0 };
             if number == 0 && first_epoch == 0 {
                 self.initial(engine, record)?;
             }
@@ -132,11 +145,17 @@ impl Training<'_> {
                 trainable: trained.parameters,
             });
             for epoch in first_epoch..phase.epochs {
-                self.epoch(engine, record, number, phase, epoch)?;
+                let number = EpochNumber {
+                    phase: number,
+                    epoch,
+                };
+                if before == Some(number) {
+                    return Ok(());
+                }
+                self.epoch(engine, record, number)?;
             }
         }
-        self.last_validation(record);
-        self.test(engine, record)
+        Ok(())
     }
 
     fn trained(&self, phase: &Phase) -> Result<Trained, Error> {
@@ -189,37 +208,14 @@ impl Training<'_> {
         &self,
         engine: &mut dyn Engine,
         record: &mut Record,
-        number: usize,
-        phase: &Phase,
-        epoch: u32,
+        at: EpochNumber,
     ) -> Result<(), Error> {
-        let _span = trace_span!("epoch", phase = number, epoch).entered();
+        let EpochNumber { phase, epoch } = at;
+        let _span = trace_span!("epoch", phase, epoch).entered();
         let started = Instant::now();
-        let seed = self.recipe.seed;
-        let mut order = TrainingEpoch::new(
-            &self.data.train,
-            &self.recipe.input,
-            seed,
-            number as u32,
-            epoch,
-        );
-        if let Some(tamper) = self.tamper {
-            tamper(&mut order, seed);
-        }
-        let dropout = Stream::new(seed, Purpose::Dropout, DROPOUT_SLOT).at(number as u32, epoch);
-        let steps = order.steps() as u32;
-        let shown = phase.first_epoch + epoch;
-        let shown_last = phase.first_epoch + phase.epochs - 1;
-        self.observer.tell(Event::EpochStarted {
-            phase: number,
-            epoch,
-            shown,
-            shown_last,
-            steps,
-        });
-        let labels: Vec<u32> = (0..order.len())
-            .map(|position| order.label(position))
-            .collect();
+        let (order, dropout) = self.drawn(at);
+        let shown = self.tell_started(at, &order);
+        let labels = labels(&order);
         let mut running = Running::new(&self.recipe.metrics, self.network.outputs);
         let mut step = |done, outputs: &Outputs| {
             running.add(outputs, &labels);
@@ -229,25 +225,20 @@ impl Training<'_> {
         let [outputs, validated] =
             engine.train_and_evaluate(&order, &dropout, validation, self.observer, &mut step)?;
         let batch = self.recipe.input.batch_size as usize;
-        check_losses(&outputs, |position| (true, position / batch), number, epoch)?;
-        check_losses(&validated, |position| (false, position), number, epoch)?;
+        check_losses(&outputs, |position| (true, position / batch), at)?;
+        check_losses(&validated, |position| (false, position), at)?;
         if let Some((tensor, element)) = engine.first_non_finite()? {
             return Err(Error::Parameter {
                 tensor,
                 element,
-                phase: number,
-                epoch,
+                at,
             });
         }
 
-        if epoch + 1 == phase.epochs {
-            self.keep_losses(
-                &format!("validation.phase.{number}"),
-                validation,
-                &validated,
-            )?;
+        if epoch + 1 == self.recipe.phases[phase].epochs {
+            self.keep_losses(&format!("validation.phase.{phase}"), validation, &validated)?;
         }
-        let address = Address::new(format!("phase.{number}.epoch.{epoch}"));
+        let address = at.address();
         let digests = trace_span!("digests").entered();
         put(record, &address, "order", Fact::Text(order.order_digest()));
         let parameters = engine.parameters()?;
@@ -264,26 +255,46 @@ impl Training<'_> {
         for (name, value) in &figures {
             put(record, &address, name, Fact::Figure(*value));
         }
-        self.save(
-            engine,
-            record,
-            EpochNumber {
-                phase: number,
-                epoch,
-            },
-            parameters,
-        )?;
+        self.save(engine, record, at, parameters)?;
         self.observer.tell(Event::EpochFinished {
-            phase: number,
+            phase,
             epoch,
-            shown,
-            shown_last,
-            steps,
+            shown: shown.start,
+            shown_last: shown.end,
+            steps: order.steps() as u32,
             figures,
             seconds: started.elapsed().as_secs_f64(),
-            epochs_left: self.epochs_left(number, epoch),
+            epochs_left: self.epochs_left(phase, epoch),
         });
         Ok(())
+    }
+
+    /// What is drawn for an epoch: its order with the changes of its pictures, and the masks of dropout.
+    fn drawn(&self, at: EpochNumber) -> (TrainingEpoch<'_>, Stream) {
+        let EpochNumber { phase, epoch } = at;
+        let (seed, phase) = (self.recipe.seed, phase as u32);
+        let (train, input) = (&self.data.train, &self.recipe.input);
+        let mut order = TrainingEpoch::new(train, input, seed, phase, epoch);
+        if let Some(tamper) = self.tamper {
+            tamper(&mut order, seed);
+        }
+        let dropout = Stream::new(seed, Purpose::Dropout, DROPOUT_SLOT).at(phase, epoch);
+        (order, dropout)
+    }
+
+    /// Says that an epoch begins; gives the numbers that are shown of it and of its phase's last.
+    fn tell_started(&self, at: EpochNumber, order: &TrainingEpoch<'_>) -> Range<u32> {
+        let EpochNumber { phase, epoch } = at;
+        let of = &self.recipe.phases[phase];
+        let shown = of.first_epoch + epoch..of.first_epoch + of.epochs - 1;
+        self.observer.tell(Event::EpochStarted {
+            phase,
+            epoch,
+            shown: shown.start,
+            shown_last: shown.end,
+            steps: order.steps() as u32,
+        });
+        shown
     }
 
     /// The checkpoint after an epoch; before it the model, where the epoch is its phase's last.
@@ -382,6 +393,12 @@ impl Training<'_> {
     }
 }
 
+fn labels(order: &TrainingEpoch<'_>) -> Vec<u32> {
+    (0..order.len())
+        .map(|position| order.label(position))
+        .collect()
+}
+
 fn put(record: &mut Record, address: &Address, part: &str, fact: Fact) {
     record.facts.insert(address.join(part), fact);
 }
@@ -398,8 +415,7 @@ fn prefixed(figures: Vec<(String, f64)>) -> Vec<(String, f64)> {
 fn check_losses(
     outputs: &Outputs,
     place: impl Fn(usize) -> (bool, usize),
-    phase: usize,
-    epoch: u32,
+    at: EpochNumber,
 ) -> Result<(), Error> {
     let Some(bad) = outputs.losses.iter().position(|loss| !loss.is_finite()) else {
         return Ok(());
@@ -407,8 +423,7 @@ fn check_losses(
     let (is_training, position) = place(bad);
     Err(Error::Loss {
         is_training,
-        phase,
-        epoch,
+        at,
         position,
         value: outputs.losses[bad].to_string(),
     })

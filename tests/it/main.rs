@@ -35,4 +35,5 @@ mod resume;
 mod selftest;
 mod server;
 mod shapes;
+mod steps;
 mod support;

@@ -36,6 +36,8 @@ pub struct CandleEngine {
     trained: Vec<usize>,
     /// Steps done in the phase.
     steps: u64,
+    /// Those of the last step.
+    gradients: Vec<(String, Vec<f32>)>,
 }
 
 /// How a phase changes what it trains.
@@ -58,6 +60,7 @@ impl CandleEngine {
             rule: Rule::Candle(0.0),
             trained: vec![],
             steps: 0,
+            gradients: vec![],
         })
     }
 
@@ -158,6 +161,7 @@ impl Engine for CandleEngine {
             }
             outputs.losses.extend(pass.losses);
             outputs.logits.extend(pass.logits);
+            self.gradients = pass.gradients;
             step(number + 1, &outputs);
         }
         Ok(outputs)
@@ -185,6 +189,10 @@ impl Engine for CandleEngine {
             tensor.values = self.candle.values(&tensor.spec.name)?;
         }
         Ok(parameters)
+    }
+
+    fn gradients(&mut self) -> Result<Vec<(String, Vec<f32>)>, Error> {
+        Ok(self.gradients.clone())
     }
 
     fn optimizer_state(&self) -> Result<OptimizerState, Error> {

@@ -231,6 +231,10 @@ impl Engine for CpuEngine {
         Ok(self.network.parameters())
     }
 
+    fn gradients(&mut self) -> Result<Vec<(String, Vec<f32>)>, Error> {
+        Ok(self.network.gradients())
+    }
+
     fn optimizer_state(&self) -> Result<OptimizerState, Error> {
         Ok(self.network.optimizer_state())
     }

@@ -13,7 +13,7 @@ use crate::kernels::cuda::pixels::{CHANGE_WORDS, Change};
 use crate::kernels::cuda::{Device, Error, Stream};
 use crate::random::Stream as Random;
 
-/// Sizes of an epoch.
+/// Sizes of an epoch; one that is only a part of an epoch has fewer images.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Sizes {
     /// Images.
@@ -31,8 +31,14 @@ impl Sizes {
         self.chunk.div_ceil(self.batch)
     }
 
-    fn chunks(self) -> usize {
-        self.images.div_ceil(self.chunk)
+    /// Words of all inputs: place and changes of each image, then the inputs of the chunks.
+    fn words(self) -> usize {
+        self.first_of_chunks() + self.images.div_ceil(self.chunk) * self.chunk_words()
+    }
+
+    /// Where the inputs of the chunks begin among them.
+    fn first_of_chunks(self) -> usize {
+        self.images * (1 + self.passes * CHANGE_WORDS)
     }
 
     /// Images of the chunks, in order.
@@ -64,11 +70,9 @@ pub(super) struct Places {
 
 impl Inputs {
     pub(super) fn plan(plan: &mut Plan, sizes: Sizes) -> Places {
-        let per_image = 1 + sizes.passes * CHANGE_WORDS;
-        let words = sizes.images * per_image + sizes.chunks() * sizes.chunk_words();
         Places {
             sizes,
-            all: plan.array(words),
+            all: plan.array(sizes.words()),
             chunk: plan.array(sizes.chunk_words()),
         }
     }
@@ -88,6 +92,9 @@ impl Inputs {
     }
 
     /// Draws all of it and copies it. `rates` are Adam's, one a step.
+    ///
+    /// # Panics
+    /// If the epoch has more images than there is room for.
     pub(super) fn upload(
         &mut self,
         stream: &Stream,
@@ -95,9 +102,11 @@ impl Inputs {
         dropout: &Random,
         rates: &[f32],
     ) -> Result<(), Error> {
+        self.sizes.images = epoch.len();
         let sizes = self.sizes;
+        let used = self.all.first(sizes.words());
         let size = epoch.split().image_size();
-        let words = self.pinned.values()?;
+        let words = &mut self.pinned.values()?[..used.len()];
         let (places, rest) = words.split_at_mut(sizes.images);
         for (position, place) in places.iter_mut().enumerate() {
             *place = epoch.place(position) as u32;
@@ -137,7 +146,7 @@ impl Inputs {
             }
             words[2 * sizes.chunk + steps] = dropout.when();
         }
-        self.pinned.upload(stream, self.all)
+        self.pinned.upload(stream, used)
     }
 
     /// Places in their split of some images of the epoch.
@@ -155,7 +164,7 @@ impl Inputs {
     /// Makes the inputs of a chunk the present ones.
     pub(super) fn begin_chunk(&self, stream: &Stream, number: usize) -> Result<(), Error> {
         let words = self.sizes.chunk_words();
-        let first = self.all.len() - (self.sizes.chunks() - number) * words;
+        let first = self.sizes.first_of_chunks() + number * words;
         stream.copy(self.all.part(first..first + words), self.chunk)
     }
 

@@ -6,6 +6,7 @@
 
 mod epoch;
 mod evaluation;
+mod gradients;
 mod host;
 mod inputs;
 mod layer;
@@ -302,6 +303,10 @@ impl Engine for CudaEngine {
 
     fn parameters(&self) -> Result<Parameters, Error> {
         Ok(self.parameters.clone())
+    }
+
+    fn gradients(&mut self) -> Result<Vec<(String, Vec<f32>)>, Error> {
+        self.with_phase(|engine, phase| Ok(engine.gradients_of(phase)?))
     }
 
     fn optimizer_state(&self) -> Result<OptimizerState, Error> {

@@ -9,6 +9,7 @@ pub mod lines;
 pub mod network;
 pub mod numbers;
 pub mod selftest;
+pub mod steps;
 pub mod table;
 pub mod verdict;
 

@@ -45,7 +45,7 @@ pub fn report(recipe: &str, comparison: &Comparison, marks: &[String], style: St
 }
 
 /// Why two records differ, and what to look at next; empty where they do not.
-fn why(comparison: &Comparison) -> String {
+pub(super) fn why(comparison: &Comparison) -> String {
     let (Some(sentence), Some(parting)) = (comparison.why(), &comparison.parting) else {
         return String::new();
     };

@@ -6,7 +6,7 @@ use fs_err as fs;
 
 use super::{ORDERS, on_stand_in, stand_in};
 use crate::cli::interrupt::{read_until, spawn};
-use crate::support::{Project, SMALL};
+use crate::support::{Project, Ran, SMALL};
 
 /// A project with the recipe tests/fixtures/tiny.toml, pinned, and the CPU's golden of it.
 pub(super) fn tiny() -> Project {
@@ -85,6 +85,47 @@ fn a_small_device_gives_the_same_bits_or_says_what_it_needs() {
     for extra in [0, 1, 2, 4, 8, 16, 32, 64] {
         with(least + (extra << 20)).exits(0).says("tiny: identical");
     }
+}
+
+#[test]
+fn steps_have_the_same_digests_and_every_fault_is_seen() {
+    let Some(folder) = stand_in::folder("steps_have_the_same_digests") else {
+        return;
+    };
+    let project = tiny();
+    for epoch in ["phase.0.epoch.0", "phase.1.epoch.0"] {
+        let trace = [
+            "run",
+            "tiny",
+            "--json",
+            "--trace-digests",
+            epoch,
+            "--device",
+        ];
+        let file = |ran: Ran| {
+            let file = ran.exits(0).json()["digests"].clone();
+            file.as_str().unwrap().replace("[project]/", "")
+        };
+        let on_cpu = file(project.goldrun(&[&trace[..], &["cpu"]].concat()));
+        for graphs in ["on", "off"] {
+            let settings = [("GOLDRUN_CUDA_GRAPHS", graphs)];
+            let arguments = [&trace[..], &["cuda"]].concat();
+            let on_device = file(on_stand_in(&project, &folder, &settings, &arguments));
+            project
+                .goldrun(&["diff", &on_cpu, &on_device])
+                .exits(0)
+                .says("identical: ");
+        }
+    }
+    // Among them an epoch that is a batch shorter.
+    on_stand_in(
+        &project,
+        &folder,
+        &[],
+        &["selftest", "tiny", "--device", "cuda"],
+    )
+    .exits(0)
+    .says("tiny: selftest passed");
 }
 
 #[test]

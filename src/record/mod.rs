@@ -3,6 +3,11 @@
 //! A record is a flat list of facts under dotted addresses. Whoever compares, prints or stores a record
 //! needs no more structure than that; provenance is kept beside the facts in [`Made`] and never compared.
 
+mod epoch;
+pub mod steps;
+
+pub use epoch::{EpochNumber, NoEpoch};
+
 use std::cmp::Ordering;
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicBool, Ordering as Atomic};
