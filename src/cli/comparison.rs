@@ -142,12 +142,12 @@ fn first_tensor(
     let Some(parting) = &comparison.parting else {
         return Ok(None);
     };
-    let Place::Parameters { phase, epoch } = parting.place else {
+    let Place::Parameters(epoch) = parting.place else {
         return Ok(None);
     };
     let list = |folder: Option<PathBuf>| {
         let folder = folder?.join(PARAMETERS_FOLDER);
-        fs_err::read_to_string(folder.join(format!("phase.{phase}.epoch.{epoch}.txt"))).ok()
+        fs_err::read_to_string(folder.join(format!("{}.txt", epoch.address()))).ok()
     };
     let folder = |side: Side<'_>| -> Result<Option<PathBuf>, Failure> {
         if let Some(folder) = side.folder {

@@ -7,19 +7,14 @@ use std::time::SystemTime;
 use anyhow::anyhow;
 use fs_err as fs;
 
+pub use crate::run::id;
+
 use super::exit::Failure;
 use crate::artifacts::cache::executable_digest;
 use crate::record::{Address, Fact, MadeValue, Record, made};
 
 /// File of a run's record.
 const RECORD_FILE: &str = "record.json";
-
-/// The id of a run: its folder's name.
-pub fn id(folder: &Path) -> String {
-    folder
-        .file_name()
-        .map_or_else(String::new, |name| name.to_string_lossy().into_owned())
-}
 
 /// The latest run of a recipe that has a record; none if there is none.
 pub fn latest(runs: &Path, recipe: &str) -> Result<Option<PathBuf>, Failure> {

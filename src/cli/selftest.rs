@@ -11,7 +11,7 @@ use crate::golden::gate::{Gated, Judged, Outcome, Power, gated, power};
 use crate::golden::parting::Place;
 use crate::golden::{Golden, Seeds};
 use crate::recipe::{Gate, GatedFigure};
-use crate::record::Record;
+use crate::record::{EpochNumber, Record};
 use crate::report::terminal::selftest::{self as report, Row};
 use crate::run::{self, Fault, Request};
 
@@ -163,14 +163,13 @@ const RUNS: usize = 1;
 
 /// Where a fault is, in the order of a run.
 fn expected(fault: Fault) -> Place {
-    let (phase, epoch) = (0, 0);
     match fault {
         Fault::Picture => Place::Pixels("train".to_owned()),
         Fault::Weights => Place::InitialParameters,
         Fault::BackboneNotFrozen | Fault::LeftFrozen => Place::Model,
-        Fault::Order | Fault::LastBatch => Place::BatchOrder { phase, epoch },
+        Fault::Order | Fault::LastBatch => Place::BatchOrder(EpochNumber::FIRST),
         Fault::LearningRate | Fault::Labels | Fault::Augmentation => {
-            Place::Parameters { phase, epoch }
+            Place::Parameters(EpochNumber::FIRST)
         }
     }
 }

@@ -22,7 +22,7 @@ struct Different<'a> {
     a: &'a str,
     b: &'a str,
     identical: bool,
-    epoch: String,
+    epoch: EpochNumber,
     steps: usize,
     first_step: Option<StepParting>,
     #[serde(flatten)]
@@ -93,7 +93,7 @@ pub fn diff(
             a: names[0],
             b: names[1],
             identical,
-            epoch: a.epoch.address().to_string(),
+            epoch: a.epoch,
             steps: a.steps(),
             first_step: parting,
             why: Why::from(&comparison),

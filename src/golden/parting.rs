@@ -6,7 +6,7 @@
 use std::collections::BTreeSet;
 
 use super::cause;
-use crate::record::{Address, Fact, Record};
+use crate::record::{Address, EpochNumber, Fact, Record};
 
 /// How many changes of a recipe a sentence names.
 const CHANGES_NAMED: usize = 3;
@@ -35,26 +35,11 @@ pub enum Place {
     /// The figures before training.
     InitialFigures,
     /// The order of batches of an epoch.
-    BatchOrder {
-        /// From 0.
-        phase: u64,
-        /// From 0 within the phase.
-        epoch: u64,
-    },
+    BatchOrder(EpochNumber),
     /// The parameters after an epoch.
-    Parameters {
-        /// From 0.
-        phase: u64,
-        /// From 0 within the phase.
-        epoch: u64,
-    },
+    Parameters(EpochNumber),
     /// The figures of an epoch.
-    EpochFigures {
-        /// From 0.
-        phase: u64,
-        /// From 0 within the phase.
-        epoch: u64,
-    },
+    EpochFigures(EpochNumber),
     /// The figures after training.
     FinalFigures,
     /// A fact that this version has no place for.
@@ -82,10 +67,11 @@ impl Place {
                 let (Ok(phase), Ok(epoch)) = (phase.parse(), epoch.parse()) else {
                     return Self::Other;
                 };
+                let at = EpochNumber { phase, epoch };
                 match *what {
-                    "order" => Self::BatchOrder { phase, epoch },
-                    "parameters" => Self::Parameters { phase, epoch },
-                    _ => Self::EpochFigures { phase, epoch },
+                    "order" => Self::BatchOrder(at),
+                    "parameters" => Self::Parameters(at),
+                    _ => Self::EpochFigures(at),
                 }
             }
             ["final" | "test", ..] => Self::FinalFigures,
@@ -94,7 +80,7 @@ impl Place {
     }
 
     /// Sorts places as a run comes by them.
-    pub fn rank(&self) -> (u8, u64, u64, u8) {
+    pub fn rank(&self) -> (u8, usize, u32, u8) {
         match self {
             Self::Arithmetic => (0, 0, 0, 0),
             Self::Seed => (1, 0, 0, 0),
@@ -106,9 +92,9 @@ impl Place {
             Self::InitialParameters => (7, 0, 0, 0),
             Self::FirstFeatures => (8, 0, 0, 0),
             Self::InitialFigures => (9, 0, 0, 0),
-            Self::BatchOrder { phase, epoch } => (10, *phase, *epoch, 0),
-            Self::Parameters { phase, epoch } => (10, *phase, *epoch, 1),
-            Self::EpochFigures { phase, epoch } => (10, *phase, *epoch, 2),
+            Self::BatchOrder(at) => (10, at.phase, at.epoch, 0),
+            Self::Parameters(at) => (10, at.phase, at.epoch, 1),
+            Self::EpochFigures(at) => (10, at.phase, at.epoch, 2),
             Self::FinalFigures => (11, 0, 0, 0),
             Self::Other => (12, 0, 0, 0),
         }
@@ -135,13 +121,13 @@ impl Place {
             Self::InitialParameters => "initial weights".to_owned(),
             Self::FirstFeatures => "first features".to_owned(),
             Self::InitialFigures => "figures before training".to_owned(),
-            Self::BatchOrder { phase, epoch } => {
+            Self::BatchOrder(EpochNumber { phase, epoch }) => {
                 format!("order of batches of phase {phase}, epoch {epoch}")
             }
-            Self::Parameters { phase, epoch } => {
+            Self::Parameters(EpochNumber { phase, epoch }) => {
                 format!("parameters after phase {phase}, epoch {epoch}")
             }
-            Self::EpochFigures { phase, epoch } => {
+            Self::EpochFigures(EpochNumber { phase, epoch }) => {
                 format!("figures of phase {phase}, epoch {epoch}")
             }
             Self::FinalFigures => "figures after training".to_owned(),
@@ -246,16 +232,16 @@ fn sentence(place: &Place, address: &Address, golden: &Record, now: &Record) -> 
             "same data, same recipe, same start, but `{address}` is {is} before training, was {was}: \
              the head, the loss or a metric changed"
         ),
-        Place::BatchOrder { phase, epoch } => format!(
-            "same data, same recipe, same start; phase {phase}, epoch {epoch} (from 0) goes through \
+        Place::BatchOrder(at) => format!(
+            "same data, same recipe, same start; {at} goes through \
              the training files in another order"
         ),
-        Place::Parameters { phase, epoch } => format!(
-            "same data, same recipe, same start; parameters part in phase {phase}, epoch {epoch} \
-             (from 0): the arithmetic of training changed"
+        Place::Parameters(at) => format!(
+            "same data, same recipe, same start; parameters part in {at}: \
+             the arithmetic of training changed"
         ),
-        Place::EpochFigures { phase, epoch } => format!(
-            "phase {phase}, epoch {epoch} (from 0) ends with the same parameters, but `{address}` \
+        Place::EpochFigures(at) => format!(
+            "{at} ends with the same parameters, but `{address}` \
              is {is}, was {was}: a loss, a metric or evaluation changed"
         ),
         Place::FinalFigures => format!(

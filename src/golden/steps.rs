@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use serde::Serialize;
 
-use super::parting;
+use super::parting::{self, Place};
 use crate::record::steps::{Kind, StepDigest, StepDigests};
 use crate::record::{EpochNumber, Record};
 
@@ -56,28 +56,28 @@ impl StepParting {
 
 /// The first parting of two epochs; none where all digests are the same.
 pub fn first(a: &StepDigests, b: &StepDigests) -> Option<StepParting> {
-    let earlier = earlier(&a.record, &b.record);
-    let (a, b) = (by_step(a), by_step(b));
-    let steps = a.keys().chain(b.keys()).copied();
-    let mut parting: Vec<Option<usize>> = steps.filter(|step| a.get(step) != b.get(step)).collect();
-    parting.sort_unstable();
-    let step = *parting.first()?;
+    let [in_a, in_b] = [a, b].map(by_step);
+    let steps = in_a.keys().chain(in_b.keys()).copied();
+    let step = steps
+        .filter(|step| in_a.get(step) != in_b.get(step))
+        .min()?;
     let of = |steps: &BTreeMap<_, Vec<_>>| steps.get(&step).cloned().unwrap_or_default();
     Some(StepParting {
         step,
-        kinds: kinds(&of(&a), &of(&b)),
-        earlier,
+        kinds: kinds(&of(&in_a), &of(&in_b)),
+        earlier: earlier(&a.record, &b.record),
     })
 }
 
 /// The first epoch after which two runs have other parameters.
 fn earlier(a: &Record, b: &Record) -> Option<EpochNumber> {
     let differing = parting::differing(a, b);
-    let epochs = differing.iter().filter_map(|address| {
-        let epoch = address.as_str().strip_suffix(".parameters")?;
-        epoch.parse().ok()
-    });
-    epochs.min()
+    differing
+        .iter()
+        .find_map(|address| match Place::of(address) {
+            Place::Parameters(epoch) => Some(epoch),
+            _ => None,
+        })
 }
 
 /// The digests of each step, in their order.

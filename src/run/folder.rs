@@ -80,7 +80,7 @@ impl Folder {
 }
 
 /// The id of a run: its folder's name.
-pub(super) fn id(run: &Path) -> String {
+pub fn id(run: &Path) -> String {
     let name = run.file_name().unwrap_or_default();
     name.to_string_lossy().into_owned()
 }

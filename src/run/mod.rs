@@ -12,6 +12,7 @@ mod resume;
 
 pub use error::Error;
 pub use fault::Fault;
+pub use folder::id;
 pub use request::{Device, EngineKind, Request};
 
 use std::path::PathBuf;

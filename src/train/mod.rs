@@ -170,7 +170,11 @@ impl Training<'_> {
         let Some((number, phase)) = self.recipe.phases.iter().enumerate().next_back() else {
             return;
         };
-        let address = Address::new(format!("phase.{number}.epoch.{}", phase.epochs - 1));
+        let last = EpochNumber {
+            phase: number,
+            epoch: phase.epochs - 1,
+        };
+        let address = last.address();
         for metric in &self.recipe.metrics {
             let name = format!("{VALIDATION}{}", evaluate::metric::name(metric));
             if let Some(fact) = record.facts.get(&address.join(&name)).cloned() {

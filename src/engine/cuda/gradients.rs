@@ -4,6 +4,7 @@ use super::{CudaEngine, Phase};
 use crate::kernels::cuda;
 use crate::kernels::cuda::memory::Floats;
 use crate::kernels::cuda::update::{BatchNorm, Layer};
+use crate::kernels::{Level, batch_norm};
 
 impl CudaEngine {
     /// Gradients of what the phase trains by tensor name, in the network's order, as the last step left them.
@@ -37,11 +38,8 @@ impl CudaEngine {
         }) = layer.norm
         {
             let [scale, mean, inverse] = self.fetch([old_scale, mean, inverse])?;
-            for row in weight.chunks_exact_mut(layer.n) {
-                for (value, scale) in row.iter_mut().zip(&scale) {
-                    *value *= scale;
-                }
-            }
+            let folded = weight.clone();
+            batch_norm::scale_rows(Level::detect(), &folded, &scale, &mut weight);
             let (first, rest) = pieces.split_at(layer.n);
             gamma = first.to_vec();
             for piece in rest.chunks_exact(layer.n) {
