@@ -52,6 +52,8 @@ pub enum Command {
     Accept(Accept),
     /// Compare two runs, or a run and a golden
     Diff(Diff),
+    /// Write a run as one page of HTML, with its curves, pictures and verdict; `run` and `check` do by themselves
+    Report(Report),
     /// Plant faults behind a recipe's back, one at a time, and show what sees them: the golden must
     Selftest(OneRecipe),
     /// Compute the missing pins of a recipe's artifacts and write them into it
@@ -180,6 +182,16 @@ pub struct Diff {
     pub a: String,
     /// The other one
     pub b: String,
+}
+
+/// `report`.
+#[derive(Debug, Args)]
+pub struct Report {
+    /// A run's folder or id, or a recipe's name for its latest run
+    pub run: String,
+    /// Where the page goes [default: report.html in the run's folder]
+    #[arg(long, value_name = "FILE.html")]
+    pub out: Option<PathBuf>,
 }
 
 /// Options of every command.

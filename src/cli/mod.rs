@@ -18,6 +18,7 @@ mod list;
 mod output;
 mod pin;
 mod progress;
+mod report;
 mod run;
 mod runs;
 mod seeds;
@@ -57,7 +58,7 @@ fn command(arguments: Arguments) -> Exit {
     let begun = arguments.command.trace().map(Trace::begin).transpose();
     let (trace, layer) = match begun {
         Ok(begun) => begun.unzip(),
-        Err(failure) => return report(&failure),
+        Err(failure) => return told(&failure),
     };
     // Nobody else sets one up, so it cannot be there already.
     let _ = subscriber(EnvFilter::try_from_default_env(), layer).try_init();
@@ -70,7 +71,7 @@ fn command(arguments: Arguments) -> Exit {
             session.clear();
             ended
         });
-    let exit = ended.unwrap_or_else(|failure| report(&failure));
+    let exit = ended.unwrap_or_else(|failure| told(&failure));
     match trace.map(Trace::finish) {
         Some(Err(failure)) => {
             output::line(&failure.to_string());
@@ -93,6 +94,7 @@ fn dispatch(session: &Session, command: Command) -> Result<Exit, Failure> {
         Command::Check(check) => check::check(session, &check),
         Command::Accept(accept) => accept::accept(session, &accept),
         Command::Diff(diff) => diff::diff(session, &diff.a, &diff.b),
+        Command::Report(report) => report::report(session, &report),
         Command::Selftest(test) => selftest::selftest(session, &test.recipe),
         Command::Pin(pin) => pin::pin(session, &pin.recipe),
         Command::Doctor => doctor::doctor(session),
@@ -100,7 +102,7 @@ fn dispatch(session: &Session, command: Command) -> Result<Exit, Failure> {
 }
 
 /// Tells a failure; one that Ctrl-C caused is told as that.
-fn report(failure: &Failure) -> Exit {
+fn told(failure: &Failure) -> Exit {
     if interrupt::happened() || failure.exit == Exit::Interrupted {
         output::line("interrupted");
         return Exit::Interrupted;
@@ -111,10 +113,10 @@ fn report(failure: &Failure) -> Exit {
 
 /// Tells what is wrong with the command line, or gives the help or version that was asked for.
 fn usage(error: &clap::Error) -> Exit {
-    let told = output::usage(error);
+    let printed = output::usage(error);
     match error.kind() {
         ErrorKind::DisplayHelp | ErrorKind::DisplayVersion => {
-            told.map_or_else(|failure| report(&failure), |()| Exit::Good)
+            printed.map_or_else(|failure| told(&failure), |()| Exit::Good)
         }
         _ => Exit::Wrong,
     }

@@ -1,12 +1,14 @@
 //! `goldrun run`: run a recipe and write its run folder.
 
 use std::fmt::Write as _;
+use std::path::Path;
 
 use serde::Serialize;
 
 use super::arguments::Run;
 use super::exit::{Exit, Failure};
 use super::output;
+use super::report;
 use super::runs;
 use super::session::Session;
 use super::steps;
@@ -46,6 +48,9 @@ pub fn run(session: &Session, arguments: &Run) -> Result<Exit, Failure> {
     };
     let outcome = run::run(&request, &session.observer())?;
     if session.options.json {
+        if outcome.steps.is_none() {
+            report::of_run(session, &outcome.folder, &outcome.record)?;
+        }
         output::json(&Ran {
             recipe: &name,
             run: runs::id(&outcome.folder),
@@ -58,19 +63,21 @@ pub fn run(session: &Session, arguments: &Run) -> Result<Exit, Failure> {
         })?;
         return Ok(Exit::Good);
     }
-    match &outcome.steps {
-        Some(file) => output::data(&format!(
+    if let Some(file) = &outcome.steps {
+        output::data(&format!(
             "digests written to {}\nto find where another machine's part: goldrun diff FILE OTHER\n",
             session.shown(file)
-        ))?,
-        None => output::data(&summary(session, &outcome))?,
+        ))?;
+    } else {
+        let report = report::of_run(session, &outcome.folder, &outcome.record)?;
+        output::data(&summary(session, &outcome, &report))?;
     }
     output::data(&pin_advice(&name, &outcome))?;
     Ok(Exit::Good)
 }
 
 /// The figures before and after training, and where the rest is.
-fn summary(session: &Session, outcome: &Outcome) -> String {
+fn summary(session: &Session, outcome: &Outcome, report: &Path) -> String {
     let mut table = Table::new(&[("figure", Side::Left), ("value", Side::Right)]);
     for (address, figure) in figures_in_order(&outcome.record) {
         if address.parts().next() != Some("phase") {
@@ -81,9 +88,10 @@ fn summary(session: &Session, outcome: &Outcome) -> String {
         }
     }
     format!(
-        "{}\nwritten to {}\n",
+        "{}\nwritten to {}\nreport: {}\n",
         table.render(session.style),
-        session.shown(&outcome.folder)
+        session.shown(&outcome.folder),
+        session.shown(report)
     )
 }
 

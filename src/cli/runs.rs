@@ -47,6 +47,24 @@ pub fn find(runs: &Path, id: &str) -> Result<Option<PathBuf>, Failure> {
         .find_map(|recipe| of_recipe(runs, &recipe, id)))
 }
 
+/// The run that is meant: a folder, an id, or the latest of a recipe.
+pub fn named(runs: &Path, written: &str) -> Result<PathBuf, Failure> {
+    let folder = Path::new(written);
+    if folder.join(RECORD_FILE).is_file() {
+        return Ok(folder.to_owned());
+    }
+    let found = match find(runs, written)? {
+        Some(found) => Some(found),
+        None => latest(runs, written)?,
+    };
+    found.ok_or_else(|| {
+        Failure::wrong(anyhow!(
+            "there is no run `{written}`\n\
+             hint: give a run's folder or id, or the name of a recipe that was run"
+        ))
+    })
+}
+
 /// Runs of a recipe with their records; those whose records cannot be read are passed by.
 pub fn with_records(
     runs: &Path,

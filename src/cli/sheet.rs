@@ -9,8 +9,7 @@ use super::output;
 use super::session::Session;
 use crate::artifacts::Obtained;
 use crate::artifacts::cache::Cache;
-use crate::dataset::batch::{Scratch, TrainingEpoch};
-use crate::dataset::{self, Data};
+use crate::dataset::{self, Data, views};
 use crate::kernels::Level;
 use crate::recipe::Recipe;
 use crate::report::sheet;
@@ -37,7 +36,8 @@ pub fn write(
     )
     .map_err(wrong)?;
     let mut rows = classes(&data).map_err(wrong)?;
-    rows.push(views(recipe, &data).map_err(wrong)?);
+    let views = views::of_first_picture(recipe, &data, COLUMNS as u32 - 1);
+    rows.push(views.map_err(wrong)?);
     let [height, width] = recipe.input.image_size;
     let png = sheet::png(&rows, height, width)
         .map_err(|error| Failure::failed(anyhow!("cannot make the contact sheet: {error}")))?;
@@ -73,25 +73,4 @@ fn classes(data: &Data) -> Result<Vec<Vec<Vec<f32>>>, dataset::Error> {
             .collect()
     };
     (0..data.classes.len()).map(of_class).collect()
-}
-
-/// The first training picture, then as it is seen in epoch after epoch.
-fn views(recipe: &Recipe, data: &Data) -> Result<Vec<Vec<f32>>, dataset::Error> {
-    let train = &data.train;
-    let mut picture = vec![0.0; train.image_len()];
-    train.read(0, &mut picture)?;
-    let index = train.items[0].index;
-    let mut row = vec![picture];
-    let mut scratch = Scratch::new();
-    for number in 0..COLUMNS as u32 - 1 {
-        let epoch = TrainingEpoch::new(train, &recipe.input, recipe.seed, 0, number);
-        let Some(position) = (0..epoch.len()).find(|&position| epoch.index(position) == index)
-        else {
-            continue;
-        };
-        let mut view = vec![0.0; train.image_len()];
-        epoch.pixels(position, &mut scratch, &mut view)?;
-        row.push(view);
-    }
-    Ok(row)
 }

@@ -15,9 +15,11 @@ use crate::artifacts;
 use crate::dataset::{self, Survey};
 use crate::model::{Network, Trained};
 use crate::recipe::{Phase, Recipe, SplitName};
-use crate::report::terminal::network::{self, Layer};
+use crate::record::exhibits::Layer;
+use crate::report::terminal::network;
 use crate::report::terminal::numbers::{count, counted};
 use crate::report::terminal::table::{Side, Table};
+use crate::run::layers;
 
 /// Classes that are supposed where the pictures are not here: they decide the head only.
 const SUPPOSED_CLASSES: usize = 2;
@@ -168,70 +170,6 @@ fn splits(survey: &Survey) -> Vec<Split> {
             class_counts: list.class_counts(),
         })
         .collect()
-}
-
-/// The layers of backbone and head, with the phases that train them.
-fn layers(network: &Network, trained: &[Trained]) -> Vec<Layer> {
-    let tensors = network.tensors();
-    let of = |place: Option<usize>| {
-        let own = || {
-            tensors
-                .iter()
-                .enumerate()
-                .filter(move |(_, tensor)| tensor.layer == place)
-        };
-        let parameters = own().map(|(_, tensor)| tensor.len() as u64).sum();
-        let phases = trained.iter().enumerate().filter(|(_, trained)| {
-            own().any(|(tensor, _)| trained.tensors.get(tensor).is_some_and(|trains| *trains))
-        });
-        (parameters, phases.map(|(phase, _)| phase).collect())
-    };
-    let mut layers: Vec<Layer> = network
-        .layers
-        .iter()
-        .enumerate()
-        .map(|(index, layer)| {
-            let (parameters, trained) = of(Some(index));
-            Layer {
-                name: layer.name.clone(),
-                kind: layer.kind.class().to_owned(),
-                shape: layer.shape.to_vec(),
-                parameters,
-                inputs: layer.inputs.clone(),
-                trained,
-            }
-        })
-        .collect();
-    layers.extend(head(network, of(None)));
-    layers
-}
-
-/// The head's layers, which Keras' models name by their class.
-fn head(network: &Network, (parameters, trained): (u64, Vec<usize>)) -> [Layer; 3] {
-    let below = network.layers.len();
-    let [.., channels] = network.features();
-    let layer = |name: &str, kind: &str, width: usize, input: usize| Layer {
-        name: name.to_owned(),
-        kind: kind.to_owned(),
-        shape: vec![width],
-        parameters: 0,
-        inputs: vec![input],
-        trained: Vec::new(),
-    };
-    [
-        layer(
-            "global_average_pooling2d",
-            "GlobalAveragePooling2D",
-            channels,
-            below - 1,
-        ),
-        layer("dropout", "Dropout", channels, below),
-        Layer {
-            parameters,
-            trained,
-            ..layer("dense", "Dense", network.outputs, below + 1)
-        },
-    ]
 }
 
 /// Number of parameters in the tensors whose layer counts.

@@ -15,6 +15,7 @@ pub mod list;
 pub mod pixels;
 pub mod scan;
 pub mod split;
+pub mod views;
 
 use std::ops::Deref;
 use std::sync::Arc;

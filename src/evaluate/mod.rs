@@ -5,6 +5,7 @@
 //! integers, one example after another: no thread count and no batch size can move a bit.
 
 pub mod metric;
+pub mod probability;
 
 use crate::recipe::Metric;
 

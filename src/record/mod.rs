@@ -4,6 +4,8 @@
 //! needs no more structure than that; provenance is kept beside the facts in [`Made`] and never compared.
 
 mod epoch;
+pub mod exhibits;
+pub mod history;
 pub mod steps;
 
 pub use epoch::{EpochNumber, NoEpoch};

@@ -3,5 +3,6 @@
 //! Nothing here prints, and no report knows of another.
 
 pub mod ci;
+pub mod html;
 pub mod sheet;
 pub mod terminal;

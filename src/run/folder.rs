@@ -7,11 +7,15 @@ use fs_err::{self as fs, File};
 
 use super::Error;
 use crate::record::Record;
+use crate::record::exhibits::{EXHIBITS_FILE, Exhibits};
+use crate::record::history::History;
 use crate::record::steps::StepDigests;
 use crate::whole;
 
 /// File that says that a run is over.
 const RECORD_FILE: &str = "record.json";
+/// File with the figures of every epoch.
+const HISTORY_FILE: &str = "history.csv";
 /// File that is locked while a process works in the folder.
 const LOCK_FILE: &str = "running.lock";
 
@@ -69,6 +73,21 @@ impl Folder {
         let text = steps.text().map_err(std::io::Error::from)?;
         whole::write(&path, text.as_bytes())?;
         Ok(path)
+    }
+
+    /// Writes what reports show beside figures.
+    pub fn write_exhibits(&self, exhibits: &Exhibits) -> Result<(), Error> {
+        let text = serde_json::to_vec(exhibits).map_err(std::io::Error::from)?;
+        Ok(whole::write(&self.path.join(EXHIBITS_FILE), &text)?)
+    }
+
+    /// Writes the figures of every epoch.
+    pub fn write_history(&self, history: &History) -> Result<(), Error> {
+        let text = history.csv();
+        Ok(whole::write(
+            &self.path.join(HISTORY_FILE),
+            text.as_bytes(),
+        )?)
     }
 
     /// Writes `record.json`, which says that the run is over.

@@ -2,10 +2,12 @@
 
 mod device;
 mod error;
+mod exhibits;
 mod facts;
 mod fault;
 mod folder;
 mod inputs;
+mod layers;
 mod provenance;
 mod request;
 mod resume;
@@ -13,6 +15,7 @@ mod resume;
 pub use error::Error;
 pub use fault::Fault;
 pub use folder::id;
+pub use layers::layers;
 pub use request::{Device, EngineKind, Request};
 
 use std::path::PathBuf;
@@ -27,6 +30,7 @@ use crate::artifacts::cache::{Cache, executable_digest};
 use crate::dataset::{self, Data};
 use crate::kernels::{Level, environment};
 use crate::model::{Network, Parameters};
+use crate::record::history::History;
 use crate::record::steps::StepDigests;
 use crate::record::{Observer, Record};
 use crate::train::checkpoint::Computed;
@@ -37,7 +41,8 @@ use crate::train::{Done, Training};
 pub struct Outcome {
     /// What it measured; of a run that ends with a traced epoch, what was known before its first step.
     pub record: Record,
-    /// Its folder: `record.json`, a model per phase, a digest per tensor and epoch.
+    /// Its folder: `record.json`, `history.csv`, what reports show, a model per phase, a digest per tensor and
+    /// epoch.
     pub folder: PathBuf,
     /// Artifacts that nothing pins, with what they were.
     pub unpinned: Vec<UnpinnedArtifact>,
@@ -145,11 +150,14 @@ fn run_here(request: &Request, level: Level, observer: &Observer<'_>) -> Result<
     let done = done.as_ref();
     let stage = trace_span!("training").entered();
     let engine = engine.as_mut();
-    let mut digests = None;
+    let mut traced = None;
     if let Some(epoch) = request.traced {
-        digests = Some(training.steps_of(engine, &mut record, done, epoch)?);
+        let digests = training.steps_of(engine, &mut record, done, epoch)?;
+        traced = Some((epoch, digests));
     } else {
-        training.run(engine, &mut record, done)?;
+        let test = training.run(engine, &mut record, done)?;
+        folder.write_exhibits(&exhibits::of(recipe, &network, &data, &test)?)?;
+        folder.write_history(&History::of(&record))?;
     }
     drop(stage);
     clock.lap("training");
@@ -160,7 +168,7 @@ fn run_here(request: &Request, level: Level, observer: &Observer<'_>) -> Result<
         .made
         .extend(provenance::of(request, level, device.as_ref(), &inputs));
     let mut steps = None;
-    if let Some((epoch, digests)) = request.traced.zip(digests) {
+    if let Some((epoch, digests)) = traced {
         steps = Some(folder.write_steps(&StepDigests {
             epoch,
             record: record.clone(),

@@ -27,11 +27,9 @@ use crate::evaluate;
 use crate::model::{Network, Parameters, Trained};
 use crate::random::{Purpose, Stream};
 use crate::recipe::{Phase, Recipe};
+use crate::record::history::VALIDATION;
 use crate::record::{Address, EpochNumber, Event, Fact, Observer, Record};
 use crate::whole;
-
-/// What names of figures of the validation split begin with.
-const VALIDATION: &str = "val_";
 
 /// Slot of the head's dropout layer.
 const DROPOUT_SLOT: u32 = 0;
@@ -67,13 +65,13 @@ pub struct Training<'a> {
 
 impl Training<'_> {
     /// Trains all phases and evaluates before, in between and after; where some of it was done already, the
-    /// engine has the parameters and the record the facts of it.
+    /// engine has the parameters and the record the facts of it. Gives what came out for the test split.
     pub fn run(
         &self,
         engine: &mut dyn Engine,
         record: &mut Record,
         done: Option<&Done>,
-    ) -> Result<(), Error> {
+    ) -> Result<Outputs, Error> {
         let first = done.map_or(EpochNumber::FIRST, |done| self.next(done.after));
         if first.phase == self.recipe.phases.len() {
             // Nothing is left to train; the test asks for no more than a phase that has begun.
@@ -324,7 +322,7 @@ impl Training<'_> {
         checkpoint.write(self.folder, self.computed)
     }
 
-    fn test(&self, engine: &mut dyn Engine, record: &mut Record) -> Result<(), Error> {
+    fn test(&self, engine: &mut dyn Engine, record: &mut Record) -> Result<Outputs, Error> {
         let split = &self.data.test;
         let outputs = self.evaluate(engine, split)?;
         let figures = self.figures(&outputs, &split.labels());
@@ -338,7 +336,7 @@ impl Training<'_> {
         put(record, &address, "logits", Fact::Figures(logits));
         self.keep_losses("test", split, &outputs)?;
         self.observer.tell(Event::Test { figures });
-        Ok(())
+        Ok(outputs)
     }
 
     fn evaluate(&self, engine: &mut dyn Engine, split: &Split) -> Result<Outputs, Error> {

@@ -30,6 +30,7 @@ mod ptx;
 mod quickstart;
 mod randomness;
 mod recipes;
+mod report;
 mod reproduce;
 mod resume;
 mod selftest;

@@ -2,7 +2,7 @@
 
 use super::super::exit::{Exit, Failure};
 use super::super::session::Session;
-use super::super::{output, report};
+use super::super::{output, told};
 use super::candidate::Candidate;
 use super::consent::{Consent, answer};
 use super::{Accepted, Review};
@@ -37,7 +37,7 @@ pub fn walk(session: &Session, consent: Consent) -> Result<Exit, Failure> {
             }
             Ok((Answer::Skip, _)) => output::line(&format!("skipped {name}: it stays pending\n")),
             Ok((Answer::Quit, _)) => break,
-            Err(failure) => worst = worst.worse(report(&failure)),
+            Err(failure) => worst = worst.worse(told(&failure)),
         }
     }
     tell(session, &names, &accepted)?;

@@ -16,7 +16,7 @@ use super::comparison::{self, Side};
 use super::exit::{Exit, Failure};
 use super::run::pin_advice;
 use super::session::{Session, unpinned};
-use super::{gate, interrupt, output};
+use super::{gate, interrupt, output, report};
 use crate::golden::Golden;
 use crate::golden::accept::refusals;
 use crate::golden::compare::{Comparison, Verdict, compare};
@@ -160,6 +160,12 @@ fn one(session: &Session, prepared: Prepared) -> Result<Ended, Failure> {
             &mut comparison,
         )?;
     }
+    let page = report::of_comparison(
+        &outcome.folder,
+        &outcome.record,
+        &comparison,
+        golden.as_ref(),
+    )?;
     let pending = keep_pending(session, &recipe.name, &comparison, &outcome)?;
     let marks: Vec<String> = outcome
         .unpinned
@@ -176,6 +182,9 @@ fn one(session: &Session, prepared: Prepared) -> Result<Ended, Failure> {
             &marks,
             pending,
         )?;
+        if !session.options.quiet {
+            output::line(&format!("report: {}", session.shown(&page)));
+        }
         output::data(&pin_advice(&recipe.name, &outcome))?;
     }
     let case = Case {

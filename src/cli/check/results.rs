@@ -5,7 +5,7 @@ use serde::Serialize;
 use super::super::comparison::{Figure, Why};
 use super::super::exit::{Exit, Failure};
 use super::super::gate::{Judged, Sight};
-use super::super::{report, runs};
+use super::super::{runs, told};
 use crate::golden::compare::{Comparison, PublishedOutcome, published_outcome};
 use crate::report::ci::{self, Case};
 use crate::run::Outcome;
@@ -148,7 +148,7 @@ impl Results {
 
     /// Tells a failure, too. `place` is the recipe's file and line, where they are known.
     pub fn failure(&mut self, written: &str, place: Option<(String, usize)>, failure: &Failure) {
-        let exit = report(failure);
+        let exit = told(failure);
         self.worst = self.worst.worse(exit);
         self.summary.push(format!("{written}: error"));
         self.cases.push(Case {

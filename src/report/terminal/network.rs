@@ -1,27 +1,9 @@
 //! The network as a table, in the manner of Keras' `summary`.
 
-use serde::Serialize;
-
 use super::Style;
 use super::numbers::count;
 use super::table::{Side, Table};
-
-/// A layer.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
-pub struct Layer {
-    /// Keras' name.
-    pub name: String,
-    /// What it is, as Keras calls it: `Conv2D`.
-    pub kind: String,
-    /// Shape of its output without the batch: height, width, channels.
-    pub shape: Vec<usize>,
-    /// Its parameters, moving statistics included.
-    pub parameters: u64,
-    /// Layers whose output it takes, by index.
-    pub inputs: Vec<usize>,
-    /// Phases that train it, from 0.
-    pub trained: Vec<usize>,
-}
+use crate::record::exhibits::Layer;
 
 /// The layers as a table; where there is no room for the names of inputs, their indices.
 pub fn table(layers: &[Layer], style: Style) -> String {

@@ -121,17 +121,22 @@ pub fn figures(rows: &[Row], headings: [&str; 2], style: Style) -> String {
 
 /// Published figures as a table, and who claims them.
 fn published(rows: &[Row], style: Style) -> String {
+    let mut text = figures(rows, ["published", "now"], style);
+    for source in of_published(rows) {
+        let _ = writeln!(text, "published by: {source}");
+    }
+    text
+}
+
+/// Who claims published figures, each once.
+pub fn of_published(rows: &[Row]) -> Vec<&str> {
     let mut sources: Vec<&str> = Vec::new();
     for source in rows.iter().filter_map(|row| row.source.as_deref()) {
         if !sources.contains(&source) {
             sources.push(source);
         }
     }
-    let mut text = figures(rows, ["published", "now"], style);
-    for source in sources {
-        let _ = writeln!(text, "published by: {source}");
-    }
-    text
+    sources
 }
 
 /// The table with as many decimals as the width allows.
@@ -183,16 +188,16 @@ pub fn verdict_line(
     style: Style,
 ) -> String {
     let verdict = comparison.verdict;
-    let words = style.paint(verdict.words(), verdict_colour(verdict));
+    let words = style.paint(verdict.words(), colour(verdict));
     let marks = match marks {
         [] => String::new(),
         marks => format!(" [{}]", marks.join(", ")),
     };
-    format!("{recipe}: {words}{marks}{}\n", because(comparison))
+    format!("{recipe}: {words}{marks}{}\n", sentence(comparison))
 }
 
 /// What follows the verdict's words.
-fn because(comparison: &Comparison) -> String {
+pub fn sentence(comparison: &Comparison) -> String {
     let first_reason = comparison
         .reasons
         .first()
@@ -245,7 +250,8 @@ fn and_published(judged: usize) -> String {
     }
 }
 
-const fn verdict_colour(verdict: Verdict) -> Colour {
+/// The colour that repeats a verdict.
+pub const fn colour(verdict: Verdict) -> Colour {
     match verdict {
         Verdict::Identical
         | Verdict::NoGolden {

@@ -1,0 +1,121 @@
+//! A run as one page of HTML: no outside reference and no script, so that it can be sent, printed and kept.
+//!
+//! Every name and label goes through [`maud`], which escapes it. Colours are told apart by the colour-blind (Okabe
+//! and Ito 2008) and repeat what a word, a mark or a dash says.
+
+mod chart;
+mod curves;
+mod details;
+mod pictures;
+mod verdict;
+
+use maud::{DOCTYPE, Markup, PreEscaped, html};
+
+use crate::golden::compare::Comparison;
+use crate::record::exhibits::Exhibits;
+use crate::record::{MadeValue, Record, made};
+
+const STYLE: &str = include_str!("style.css");
+
+/// What a report is about.
+#[derive(Clone, Copy, Debug)]
+pub struct Report<'a> {
+    /// Name of the recipe.
+    pub recipe: &'a str,
+    /// The run's id.
+    pub id: &'a str,
+    /// What it measured.
+    pub record: &'a Record,
+    /// What it shows beside that; none of a run that kept nothing.
+    pub exhibits: Option<&'a Exhibits>,
+    /// The run beside its golden.
+    pub comparison: &'a Comparison,
+    /// What is added to the verdict, such as `unpinned weights`.
+    pub marks: &'a [String],
+    /// The golden that the run was held to.
+    pub golden: Option<&'a Record>,
+}
+
+/// The page.
+pub fn page(report: &Report<'_>) -> String {
+    let title = match report.exhibits {
+        Some(exhibits) => exhibits.title.as_str(),
+        None => report.recipe,
+    };
+    let body = html! {
+        header {
+            h1 { (title) }
+            p.faint { (subtitle(report)) }
+        }
+        (verdict::section(report))
+        (curves::section(report))
+        @match report.exhibits {
+            Some(exhibits) => (pictures::sections(exhibits)),
+            None => p { "The run kept no pictures: it was made by an earlier goldrun." },
+        }
+        (details::sections(report))
+        footer.faint {
+            "To have the same bits: "
+            code { "goldrun check " (report.recipe) }
+        }
+    };
+    document(title, &body)
+}
+
+fn document(title: &str, body: &Markup) -> String {
+    let page = html! {
+        (DOCTYPE)
+        html lang="en" {
+            head {
+                meta charset="utf-8";
+                meta name="viewport" content="width=device-width, initial-scale=1";
+                meta name="color-scheme" content="light dark";
+                title { (title) " · goldrun" }
+                style { (PreEscaped(STYLE)) }
+            }
+            body { main { (body) } }
+        }
+    };
+    page.into_string()
+}
+
+fn subtitle(report: &Report<'_>) -> String {
+    let text = |key: &str| match report.record.made.get(key) {
+        Some(MadeValue::Text(text)) => Some(text.as_str()),
+        _ => None,
+    };
+    let parts = [Some(report.recipe), Some(report.id), text(made::DATE)];
+    let parts: Vec<&str> = parts.into_iter().flatten().collect();
+    parts.join(" · ")
+}
+
+/// A table that scrolls by itself where the page is narrow. Cells of columns after the first are numbers if `of`
+/// says so.
+fn table(headings: &[&str], rows: &[Vec<String>], numbers: &[bool]) -> Markup {
+    let class = |column: usize| match numbers.get(column) {
+        Some(true) => "number",
+        _ => "word",
+    };
+    html! {
+        div.scroll tabindex="0" {
+            table {
+                thead {
+                    tr {
+                        @for (column, heading) in headings.iter().enumerate() {
+                            th scope="col" class=(class(column)) { (heading) }
+                        }
+                    }
+                }
+                tbody {
+                    @for row in rows {
+                        tr {
+                            @for (column, cell) in row.iter().enumerate() {
+                                td class=(class(column)) { (cell) }
+                            }
+                        }
+                    }
+                }
+            }
+        }
+    }
+}

@@ -1,0 +1,294 @@
+//! `goldrun report`: one page a run, whole in itself, and as a browser shows it.
+
+use std::path::Path;
+use std::process::Command;
+
+use fs_err as fs;
+use goldrun::golden::compare::{PublishedOutcome, without_golden};
+use goldrun::record::exhibits::{Exhibits, Image, Picture, Predicted, ShownPhase, Tested};
+use goldrun::record::{Address, Fact, Record};
+use goldrun::report::html;
+use serde_json::Value;
+
+use crate::support::{Project, Ran, skip_unless_required};
+
+/// Most bytes of a report.
+const MOST_BYTES: usize = 3_000_000;
+
+/// The path of the page that `run` or `report` names.
+fn page(ran: &Ran) -> &str {
+    let mut lines = ran.stdout.lines().chain(ran.stderr.lines());
+    lines
+        .find_map(|line| line.strip_prefix("report: "))
+        .unwrap()
+}
+
+/// Everything that a page could load.
+fn loaded(page: &str) -> Vec<&str> {
+    let attributes = ["src=\"", "href=\"", "url("];
+    let parts = attributes.iter().flat_map(|name| page.split(name).skip(1));
+    parts
+        .map(|rest| &rest[..rest.len().min(24)])
+        .filter(|rest| !rest.starts_with("data:image/jpeg;base64,") && !rest.starts_with('#'))
+        .collect()
+}
+
+#[test]
+fn a_run_and_a_check_leave_a_page_that_needs_nothing_else() {
+    let project = Project::pinned();
+    let ran = project.goldrun(&["run", "small"]).exits(0);
+    let path = page(&ran).to_owned();
+    let text = project.read(&path);
+    assert!(text.len() < MOST_BYTES);
+    assert_eq!(loaded(&text), Vec::<&str>::new());
+    assert!(!text.contains("<script"));
+    assert!(text.contains("no golden") && text.contains("A few drawn pictures"));
+    assert!(text.contains("start of fine-tuning"));
+    // Nine as they are, one in ten views, and a test batch of 16 of which nine are shown; wrong ones are shown again.
+    assert!(text.matches("data:image/jpeg").count() >= 9 + 10 + 9);
+
+    let folder = Path::new(&path).parent().unwrap();
+    let history = project.read(folder.join("history.csv").to_str().unwrap());
+    assert_eq!(history.lines().count(), 3);
+    assert!(history.starts_with("phase,epoch,loss,accuracy,val_loss,val_accuracy\n0,0,"));
+    let record: Value =
+        serde_json::from_str(&project.read(folder.join("record.json").to_str().unwrap())).unwrap();
+    let validation = &record["facts"]["phase.1.epoch.0.val_accuracy"];
+    assert!(history.ends_with(&format!(",{validation}\n")), "{history}");
+
+    project.goldrun(&["accept", "small", "--yes"]).exits(0);
+    let checked = project.goldrun(&["check", "small"]).exits(0);
+    assert!(project.read(page(&checked)).contains("= identical"));
+    let changed = project
+        .goldrun(&["run", "small", "--set", "phase.0.epochs=2"])
+        .exits(0);
+    let text = project.read(page(&changed));
+    assert!(
+        text.contains("≠ differs") && text.contains("phase.0.epochs"),
+        "{text}"
+    );
+}
+
+#[test]
+fn confusion_and_score_are_those_of_the_record() {
+    let project = Project::pinned();
+    let ran = project.goldrun(&["run", "small"]).exits(0);
+    let folder = Path::new(page(&ran)).parent().unwrap().to_owned();
+    let read = |file: &str| project.read(folder.join(file).to_str().unwrap());
+    let exhibits: Exhibits = serde_json::from_str(&read("exhibits.json")).unwrap();
+    let record: Value = serde_json::from_str(&read("record.json")).unwrap();
+    let right: u64 = (0..5)
+        .map(|class| exhibits.test.confusion[class][class])
+        .sum();
+    let accuracy = record["facts"]["test.accuracy"].as_f64().unwrap();
+    assert_eq!(right as f64 / 20.0, accuracy);
+    assert_eq!(exhibits.test.first_batch.len(), 16);
+    let wrong = exhibits.test.worst.iter().map(|worst| worst.probability);
+    assert!(wrong.is_sorted_by(|a, b| a >= b));
+    assert!(!exhibits.test.worst.iter().any(Predicted::is_right));
+    assert_eq!(exhibits.training.len(), 9);
+    assert_eq!(exhibits.views.len(), 10);
+    assert_ne!(exhibits.views[0], exhibits.views[1]);
+}
+
+#[test]
+fn a_report_is_made_again_of_what_lies_there() {
+    let project = Project::pinned();
+    let ran = project.goldrun(&["run", "small"]).exits(0);
+    let written = page(&ran).to_owned();
+    let first = project.read(&written);
+    project
+        .goldrun(&["report", "small", "--out", "again.html"])
+        .exits(0)
+        .says("again.html\n");
+    assert_eq!(project.read("again.html"), first);
+    // Without recipe and pictures, too.
+    fs::remove_file(project.path("recipes/small.toml")).unwrap();
+    let folder = Path::new(&written).parent().unwrap();
+    let id = folder.file_name().unwrap().to_str().unwrap();
+    project.goldrun(&["report", id]).exits(0);
+    assert_eq!(project.read(&written), first);
+    let exhibits = folder.join("exhibits.json");
+    fs::write(project.path(exhibits.to_str().unwrap()), "{").unwrap();
+    project
+        .goldrun(&["report", id])
+        .exits(2)
+        .warns("is not what a run writes")
+        .warns("hint: ");
+    fs::remove_file(project.path(exhibits.to_str().unwrap())).unwrap();
+    project.goldrun(&["report", id]).exits(0);
+    assert!(project.read(&written).contains("The run kept no pictures"));
+    project
+        .goldrun(&["report", "nothing"])
+        .exits(2)
+        .warns("there is no run `nothing`\nhint: ");
+}
+
+/// A name that does harm where it is not escaped.
+const NAME: &str = "<script>alert('x')</script>&\"'";
+
+/// A page of which all names are [`NAME`].
+fn harmful() -> String {
+    let image = Image {
+        width: 1,
+        height: 1,
+        jpeg: String::new(),
+    };
+    let picture = Picture {
+        path: NAME.to_owned(),
+        label: 1,
+        image: image.clone(),
+    };
+    let predicted = Predicted {
+        picture: picture.clone(),
+        class: 0,
+        probability: 0.75,
+    };
+    let exhibits = Exhibits {
+        recipe: NAME.to_owned(),
+        title: NAME.to_owned(),
+        phases: vec![ShownPhase {
+            name: NAME.to_owned(),
+            epochs: 1,
+        }],
+        classes: vec![NAME.to_owned(); 2],
+        layers: vec![],
+        training: vec![picture],
+        views: vec![image.clone(), image],
+        test: Tested {
+            confusion: vec![vec![0, 0], vec![1, 0]],
+            first_batch: vec![predicted.clone()],
+            worst: vec![predicted],
+        },
+    };
+    let mut record = Record::default();
+    for phase in 0..2 {
+        let address = Address::new(format!("phase.{phase}.epoch.0.loss"));
+        record.facts.insert(address, Fact::Figure(0.5));
+        let address = Address::new(format!("phase.{phase}.trainable_parameters"));
+        record.facts.insert(address, Fact::Integer(5));
+    }
+    let lines = Fact::Lines(vec![NAME.to_owned()]);
+    record.facts.insert(Address::new("recipe.canonical"), lines);
+    html::page(&html::Report {
+        recipe: NAME,
+        id: NAME,
+        record: &record,
+        exhibits: Some(&exhibits),
+        comparison: &without_golden(&record, PublishedOutcome::None),
+        marks: &[NAME.to_owned()],
+        golden: None,
+    })
+}
+
+#[test]
+fn names_are_escaped() {
+    let page = harmful();
+    assert!(!page.contains("<script"), "{page}");
+    assert!(!page.contains("alert('x')</"));
+    assert!(page.matches("&lt;script&gt;").count() >= 12);
+}
+
+/// Loads a page in frames of two widths and writes what it finds into its own text.
+const MEASURE: &str = r#"<!doctype html><meta charset="utf-8"><body><script>
+const found = [];
+let waiting = 2;
+for (const width of [400, 1280]) {
+  const frame = document.createElement("iframe");
+  frame.style.width = width + "px";
+  frame.style.height = "900px";
+  frame.onload = () => {
+    const page = frame.contentDocument;
+    const images = [...page.images];
+    const chart = page.querySelector("figure svg polyline.curve");
+    found.push({
+      width,
+      overflow: page.documentElement.scrollWidth - page.documentElement.clientWidth,
+      images: images.length,
+      broken: images.filter(image => !image.complete || image.naturalWidth === 0).length,
+      dark: frame.contentWindow.matchMedia("(prefers-color-scheme: dark)").matches,
+      background: frame.contentWindow.getComputedStyle(page.body).backgroundColor,
+      charts: page.querySelectorAll("figure > svg[role=img]").length,
+      chart: chart ? chart.getBoundingClientRect().width : 0,
+      verdict: page.querySelector(".verdict strong").textContent,
+      tone: frame.contentWindow.getComputedStyle(page.querySelector(".verdict")).borderLeftColor,
+    });
+    if (--waiting === 0) {
+      const text = document.createElement("pre");
+      text.id = "found";
+      text.textContent = JSON.stringify(found);
+      document.body.append(text);
+    }
+  };
+  frame.srcdoc = PAGE;
+  document.body.append(frame);
+}
+</script></body>"#;
+
+/// What a browser finds; none where there is no Chromium.
+fn browsed(test: &str, project: &Project, page: &str, dark: bool) -> Option<Vec<Value>> {
+    let names = ["chromium", "chromium-browser", "google-chrome"];
+    let is_there = |name: &&&str| {
+        let version = Command::new(name).arg("--version").output();
+        version.is_ok_and(|output| output.status.success())
+    };
+    let Some(browser) = names.iter().find(is_there) else {
+        skip_unless_required(test, "chromium", "no `chromium`");
+        return None;
+    };
+    // In a script, the end of a script must not be spelled.
+    let quoted = serde_json::to_string(page).unwrap().replace("</", "<\\/");
+    project.write("measure.html", &MEASURE.replace("PAGE", &quoted));
+    // 0 is dark, 1 is light.
+    let scheme = u8::from(!dark);
+    let output = Command::new(browser)
+        .args(["--headless", "--no-sandbox", "--disable-gpu", "--dump-dom"])
+        .arg("--virtual-time-budget=10000")
+        .arg(format!("--blink-settings=preferredColorScheme={scheme}"))
+        .arg(format!(
+            "--user-data-dir={}",
+            project.path("browser").display()
+        ))
+        .arg(project.path("measure.html"))
+        .output()
+        .unwrap();
+    let shown = String::from_utf8_lossy(&output.stdout).into_owned();
+    let found = shown.split("<pre id=\"found\">").nth(1);
+    let found = found.and_then(|rest| rest.split("</pre>").next());
+    let found = found.unwrap_or_else(|| panic!("{}", String::from_utf8_lossy(&output.stderr)));
+    Some(serde_json::from_str(&found.replace("&amp;", "&")).unwrap())
+}
+
+#[test]
+fn a_browser_shows_all_of_it_on_a_phone_and_on_a_desk() {
+    let test = "a_browser_shows_all_of_it_on_a_phone_and_on_a_desk";
+    let project = Project::accepted();
+    let checked = project.goldrun(&["check", "small"]).exits(0);
+    let page = project.read(page(&checked));
+    for dark in [false, true] {
+        let Some(frames) = browsed(test, &project, &page, dark) else {
+            return;
+        };
+        assert_eq!(frames.len(), 2);
+        for frame in frames {
+            assert_eq!(frame["overflow"], 0, "{frame}");
+            assert_eq!(frame["broken"], 0, "{frame}");
+            assert!(frame["images"].as_u64() >= Some(28), "{frame}");
+            assert_eq!(frame["charts"], 4, "{frame}");
+            assert_eq!(frame["dark"], dark, "{frame}");
+            let background = if dark {
+                "rgb(22, 24, 26)"
+            } else {
+                "rgb(255, 255, 255)"
+            };
+            assert_eq!(frame["background"], background, "{frame}");
+            assert_eq!(frame["verdict"], "= identical", "{frame}");
+            let good = if dark {
+                "rgb(63, 199, 154)"
+            } else {
+                "rgb(0, 105, 78)"
+            };
+            assert_eq!(frame["tone"], good, "{frame}");
+        }
+    }
+}
