@@ -9,7 +9,7 @@ use super::runs;
 use super::session::Session;
 use crate::artifacts;
 use crate::golden::cause::{Change, ContentChange};
-use crate::golden::compare::{Comparison, Hold, Row, tolerance_words};
+use crate::golden::compare::{Comparison, Row};
 use crate::golden::parting::{self, Place};
 use crate::record::Record;
 
@@ -46,11 +46,7 @@ impl From<&Row> for Figure {
             expected: row.expected,
             now: row.now,
             difference: row.difference(),
-            tolerance: match row.hold {
-                Hold::Exactly => Some("exact".to_owned()),
-                Hold::Within(tolerance) => Some(tolerance_words(tolerance)),
-                Hold::Shown => None,
-            },
+            tolerance: row.hold.words(),
             verdict: row.standing.word(),
             source: row.source.clone(),
         }

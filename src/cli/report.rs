@@ -12,8 +12,8 @@ use super::exit::{Exit, Failure};
 use super::output;
 use super::runs;
 use super::session::Session;
-use crate::golden::Golden;
 use crate::golden::compare::{Comparison, PublishedOutcome, compare, exactly, without_golden};
+use crate::golden::{self, Golden};
 use crate::record::exhibits::{EXHIBITS_FILE, Exhibits};
 use crate::record::{Address, MadeValue, Record, made};
 use crate::report::html;
@@ -27,13 +27,11 @@ pub fn report(session: &Session, arguments: &Report) -> Result<Exit, Failure> {
     session.refuse_changes("report", "it shows what is there")?;
     let folder = runs::named(&session.runs(), &arguments.run)?;
     let record = runs::record(&folder)?;
-    let golden = golden(session, &folder)?;
-    let comparison = held(session, &folder, &record, golden.as_ref())?;
     let path = match &arguments.out {
         Some(path) => path.clone(),
         None => folder.join(REPORT_FILE),
     };
-    write_to(&path, &folder, &record, &comparison, golden.as_ref())?;
+    Shown::of(&folder, &record)?.hold_and_write(session, &path)?;
     if session.options.json {
         output::json(&serde_json::json!({ "report": path.display().to_string() }))?;
     } else {
@@ -44,9 +42,9 @@ pub fn report(session: &Session, arguments: &Report) -> Result<Exit, Failure> {
 
 /// Writes the report of a run that was not checked, beside its record.
 pub fn of_run(session: &Session, folder: &Path, record: &Record) -> Result<PathBuf, Failure> {
-    let golden = golden(session, folder)?;
-    let comparison = held(session, folder, record, golden.as_ref())?;
-    of_comparison(folder, record, &comparison, golden.as_ref())
+    let path = folder.join(REPORT_FILE);
+    Shown::of(folder, record)?.hold_and_write(session, &path)?;
+    Ok(path)
 }
 
 /// Writes the report of a run and its verdict, beside its record.
@@ -57,32 +55,93 @@ pub fn of_comparison(
     golden: Option<&Golden>,
 ) -> Result<PathBuf, Failure> {
     let path = folder.join(REPORT_FILE);
-    write_to(&path, folder, record, comparison, golden)?;
+    Shown::of(folder, record)?.write(&path, comparison, golden)?;
     Ok(path)
 }
 
-fn write_to(
-    path: &Path,
-    folder: &Path,
-    record: &Record,
-    comparison: &Comparison,
-    golden: Option<&Golden>,
-) -> Result<(), Failure> {
-    let exhibits = exhibits(folder)?;
-    let recipe = recipe(folder, exhibits.as_ref());
-    let is_unpinned = record.made.get(made::UNPINNED) == Some(&MadeValue::Flag(true));
-    let marks = is_unpinned.then(|| "unpinned artifacts".to_owned());
-    let marks: Vec<String> = marks.into_iter().collect();
-    let page = html::page(&html::Report {
-        recipe: &recipe,
-        id: &runs::id(folder),
-        record,
-        exhibits: exhibits.as_ref(),
-        comparison,
-        marks: &marks,
-        golden: golden.map(|golden| &golden.record),
-    });
-    whole::write(path, page.as_bytes()).map_err(Failure::failed)
+/// A run and what there is to show of it.
+struct Shown<'a> {
+    folder: &'a Path,
+    record: &'a Record,
+    /// None where it kept nothing.
+    exhibits: Option<Exhibits>,
+    /// Name of its recipe: as the run says, else as its folder lies.
+    recipe: String,
+}
+
+impl<'a> Shown<'a> {
+    fn of(folder: &'a Path, record: &'a Record) -> Result<Self, Failure> {
+        let exhibits = exhibits(folder)?;
+        let recipe = match &exhibits {
+            Some(exhibits) => exhibits.recipe.clone(),
+            None => folder.parent().map(runs::id).unwrap_or_default(),
+        };
+        Ok(Self {
+            folder,
+            record,
+            exhibits,
+            recipe,
+        })
+    }
+
+    /// Holds the run to the present golden, and writes the page.
+    fn hold_and_write(&self, session: &Session, path: &Path) -> Result<(), Failure> {
+        let golden = match session.goldens.load(&self.recipe) {
+            Ok(golden) => golden,
+            // A folder that lies anywhere says no recipe.
+            Err(golden::Error::Name { .. }) => None,
+            Err(error) => return Err(error.into()),
+        };
+        let comparison = self.held(session, golden.as_ref())?;
+        self.write(path, &comparison, golden.as_ref())
+    }
+
+    /// The run beside the golden, as `check` would hold it if the recipe is still that of the run; else to the bit.
+    fn held(&self, session: &Session, golden: Option<&Golden>) -> Result<Comparison, Failure> {
+        let record = self.record;
+        let golden = golden.map(|golden| &golden.record);
+        let fingerprint = record.text(&Address::new("recipe.fingerprint"));
+        let recipe = session.load_as_written(&self.recipe).ok();
+        let recipe = recipe.map(|loaded| loaded.recipe);
+        let recipe = recipe.filter(|recipe| Some(recipe.fingerprint().as_str()) == fingerprint);
+        let mut comparison = match (recipe, golden) {
+            (Some(recipe), golden) => compare(record, golden, &recipe),
+            (None, Some(golden)) => exactly(golden, record),
+            (None, None) => without_golden(record, PublishedOutcome::None),
+        };
+        if let Some(golden) = golden {
+            let before = Side {
+                record: golden,
+                folder: None,
+            };
+            let now = Side {
+                record,
+                folder: Some(self.folder),
+            };
+            comparison::explain(session, &mut comparison, before, now)?;
+        }
+        Ok(comparison)
+    }
+
+    fn write(
+        &self,
+        path: &Path,
+        comparison: &Comparison,
+        golden: Option<&Golden>,
+    ) -> Result<(), Failure> {
+        let is_unpinned = self.record.made.get(made::UNPINNED) == Some(&MadeValue::Flag(true));
+        let marks = is_unpinned.then(|| "unpinned artifacts".to_owned());
+        let page = html::page(&html::Report {
+            recipe: &self.recipe,
+            id: &runs::id(self.folder),
+            record: self.record,
+            exhibits: self.exhibits.as_ref(),
+            comparison,
+            marks: marks.as_slice(),
+            golden: golden.map(|golden| &golden.record),
+        });
+        whole::write(path, page.as_bytes()).map_err(Failure::failed)
+    }
 }
 
 /// What the run shows beside its record; none where it kept nothing.
@@ -101,55 +160,4 @@ fn exhibits(folder: &Path) -> Result<Option<Exhibits>, Failure> {
             path.display()
         ))
     })
-}
-
-/// The recipe of a run: as the run says, else as its folder lies.
-fn recipe(folder: &Path, exhibits: Option<&Exhibits>) -> String {
-    match exhibits {
-        Some(exhibits) => exhibits.recipe.clone(),
-        None => folder.parent().map(runs::id).unwrap_or_default(),
-    }
-}
-
-/// The present golden of a run's recipe.
-fn golden(session: &Session, folder: &Path) -> Result<Option<Golden>, Failure> {
-    let recipe = recipe(folder, exhibits(folder)?.as_ref());
-    match session.goldens.load(&recipe) {
-        Ok(golden) => Ok(golden),
-        // A folder that lies anywhere says no recipe.
-        Err(crate::golden::Error::Name { .. }) => Ok(None),
-        Err(error) => Err(error.into()),
-    }
-}
-
-/// A run beside the golden, as `check` would hold it if the recipe is still that of the run; else to the bit.
-fn held(
-    session: &Session,
-    folder: &Path,
-    record: &Record,
-    golden: Option<&Golden>,
-) -> Result<Comparison, Failure> {
-    let golden = golden.map(|golden| &golden.record);
-    let name = recipe(folder, exhibits(folder)?.as_ref());
-    let fingerprint = record.text(&Address::new("recipe.fingerprint"));
-    let recipe = session.load_as_written(&name).ok();
-    let recipe = recipe.map(|loaded| loaded.recipe);
-    let recipe = recipe.filter(|recipe| Some(recipe.fingerprint().as_str()) == fingerprint);
-    let mut comparison = match (recipe, golden) {
-        (Some(recipe), golden) => compare(record, golden, &recipe),
-        (None, Some(golden)) => exactly(golden, record),
-        (None, None) => without_golden(record, PublishedOutcome::None),
-    };
-    if let Some(golden) = golden {
-        let before = Side {
-            record: golden,
-            folder: None,
-        };
-        let now = Side {
-            record,
-            folder: Some(folder),
-        };
-        comparison::explain(session, &mut comparison, before, now)?;
-    }
-    Ok(comparison)
 }

@@ -47,10 +47,11 @@ pub fn run(session: &Session, arguments: &Run) -> Result<Exit, Failure> {
         ..session.request(loaded.recipe)?
     };
     let outcome = run::run(&request, &session.observer())?;
+    let report = match outcome.steps {
+        Some(_) => None,
+        None => Some(report::of_run(session, &outcome.folder, &outcome.record)?),
+    };
     if session.options.json {
-        if outcome.steps.is_none() {
-            report::of_run(session, &outcome.folder, &outcome.record)?;
-        }
         output::json(&Ran {
             recipe: &name,
             run: runs::id(&outcome.folder),
@@ -68,9 +69,9 @@ pub fn run(session: &Session, arguments: &Run) -> Result<Exit, Failure> {
             "digests written to {}\nto find where another machine's part: goldrun diff FILE OTHER\n",
             session.shown(file)
         ))?;
-    } else {
-        let report = report::of_run(session, &outcome.folder, &outcome.record)?;
-        output::data(&summary(session, &outcome, &report))?;
+    }
+    if let Some(report) = &report {
+        output::data(&summary(session, &outcome, report))?;
     }
     output::data(&pin_advice(&name, &outcome))?;
     Ok(Exit::Good)

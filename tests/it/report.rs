@@ -23,6 +23,14 @@ fn page(ran: &Ran) -> &str {
         .unwrap()
 }
 
+/// A project in which its recipe was run, and the path of the page.
+fn a_run() -> (Project, String) {
+    let project = Project::pinned();
+    let ran = project.goldrun(&["run", "small"]).exits(0);
+    let path = page(&ran).to_owned();
+    (project, path)
+}
+
 /// Everything that a page could load.
 fn loaded(page: &str) -> Vec<&str> {
     let attributes = ["src=\"", "href=\"", "url("];
@@ -35,9 +43,7 @@ fn loaded(page: &str) -> Vec<&str> {
 
 #[test]
 fn a_run_and_a_check_leave_a_page_that_needs_nothing_else() {
-    let project = Project::pinned();
-    let ran = project.goldrun(&["run", "small"]).exits(0);
-    let path = page(&ran).to_owned();
+    let (project, path) = a_run();
     let text = project.read(&path);
     assert!(text.len() < MOST_BYTES);
     assert_eq!(loaded(&text), Vec::<&str>::new());
@@ -71,9 +77,8 @@ fn a_run_and_a_check_leave_a_page_that_needs_nothing_else() {
 
 #[test]
 fn confusion_and_score_are_those_of_the_record() {
-    let project = Project::pinned();
-    let ran = project.goldrun(&["run", "small"]).exits(0);
-    let folder = Path::new(page(&ran)).parent().unwrap().to_owned();
+    let (project, path) = a_run();
+    let folder = Path::new(&path).parent().unwrap();
     let read = |file: &str| project.read(folder.join(file).to_str().unwrap());
     let exhibits: Exhibits = serde_json::from_str(&read("exhibits.json")).unwrap();
     let record: Value = serde_json::from_str(&read("record.json")).unwrap();
@@ -93,9 +98,8 @@ fn confusion_and_score_are_those_of_the_record() {
 
 #[test]
 fn a_report_is_made_again_of_what_lies_there() {
-    let project = Project::pinned();
-    let ran = project.goldrun(&["run", "small"]).exits(0);
-    let written = page(&ran).to_owned();
+    let (project, path) = a_run();
+    let written = path;
     let first = project.read(&written);
     project
         .goldrun(&["report", "small", "--out", "again.html"])

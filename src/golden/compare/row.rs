@@ -14,6 +14,17 @@ pub enum Hold {
     Shown,
 }
 
+impl Hold {
+    /// The words for it; none where nothing is held.
+    pub fn words(self) -> Option<String> {
+        match self {
+            Self::Exactly => Some("exact".to_owned()),
+            Self::Within(tolerance) => Some(tolerance_words(tolerance)),
+            Self::Shown => None,
+        }
+    }
+}
+
 /// How a figure stands.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Standing {

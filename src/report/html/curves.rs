@@ -24,7 +24,9 @@ pub(super) fn section(report: &Report<'_>) -> Markup {
     html! {
         section {
             h2 { "Learning curves" }
-            @if has_more { h3 { "After phase 0" (named(report, 0)) } }
+            @if has_more {
+                h3 { "After phase 0" @if let Some(phase) = report.phase(0) { ", " (phase.name) } }
+            }
             div.charts { @for chart in &first { (chart.draw()) } }
             @if has_more {
                 h3 { "After all phases" }
@@ -36,21 +38,13 @@ pub(super) fn section(report: &Report<'_>) -> Markup {
     }
 }
 
-fn named(report: &Report<'_>, phase: usize) -> String {
-    let name = report
-        .exhibits
-        .and_then(|exhibits| exhibits.phases.get(phase));
-    name.map_or(String::new(), |phase| format!(", {}", phase.name))
-}
-
 /// A chart a metric, all others before the loss.
 fn charts(report: &Report<'_>, id: &str, now: &History, golden: Option<&History>) -> Vec<Chart> {
     let begins: Vec<(usize, String)> = now
         .later_phases()
         .into_iter()
         .map(|(place, phase)| {
-            let exhibits = report.exhibits;
-            let name = exhibits.and_then(|exhibits| exhibits.phases.get(phase));
+            let name = report.phase(phase);
             let name = name.map_or_else(|| format!("phase {phase}"), |phase| phase.name.clone());
             // The tutorial's line stands at the last epoch before.
             (place, format!("start of {name}"))

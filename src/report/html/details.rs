@@ -58,9 +58,7 @@ fn phases(report: &Report<'_>) -> Markup {
     });
     let rows: Vec<Vec<String>> = number
         .map(|phase: usize| {
-            let known = report
-                .exhibits
-                .and_then(|exhibits| exhibits.phases.get(phase));
+            let known = report.phase(phase);
             vec![
                 phase.to_string(),
                 known.map_or("-".to_owned(), |known| known.name.clone()),

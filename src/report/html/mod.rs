@@ -12,7 +12,7 @@ mod verdict;
 use maud::{DOCTYPE, Markup, PreEscaped, html};
 
 use crate::golden::compare::Comparison;
-use crate::record::exhibits::Exhibits;
+use crate::record::exhibits::{Exhibits, ShownPhase};
 use crate::record::{MadeValue, Record, made};
 
 const STYLE: &str = include_str!("style.css");
@@ -34,6 +34,13 @@ pub struct Report<'a> {
     pub marks: &'a [String],
     /// The golden that the run was held to.
     pub golden: Option<&'a Record>,
+}
+
+impl Report<'_> {
+    /// A phase, where the run kept what there is to know of it.
+    fn phase(&self, number: usize) -> Option<&ShownPhase> {
+        self.exhibits?.phases.get(number)
+    }
 }
 
 /// The page.
@@ -89,33 +96,44 @@ fn subtitle(report: &Report<'_>) -> String {
     parts.join(" · ")
 }
 
-/// A table that scrolls by itself where the page is narrow. Cells of columns after the first are numbers if `of`
-/// says so.
+/// A table of texts; `numbers` says which columns are numbers, and those that it does not name are words.
 fn table(headings: &[&str], rows: &[Vec<String>], numbers: &[bool]) -> Markup {
-    let class = |column: usize| match numbers.get(column) {
-        Some(true) => "number",
-        _ => "word",
+    let is_number = |column: usize| numbers.get(column) == Some(&true);
+    let headings = headings.iter().enumerate();
+    let headings: Vec<(&str, bool)> = headings
+        .map(|(column, heading)| (*heading, is_number(column)))
+        .collect();
+    let rows = html! {
+        @for row in rows {
+            tr {
+                @for (column, cell) in row.iter().enumerate() {
+                    td class=(class(is_number(column))) { (cell) }
+                }
+            }
+        }
     };
+    framed(&headings, &rows)
+}
+
+/// A table that scrolls by itself where the page is narrow: headings, each with whether its column is of numbers,
+/// over rows.
+fn framed(headings: &[(&str, bool)], rows: &Markup) -> Markup {
     html! {
         div.scroll tabindex="0" {
             table {
                 thead {
                     tr {
-                        @for (column, heading) in headings.iter().enumerate() {
-                            th scope="col" class=(class(column)) { (heading) }
+                        @for (heading, is_number) in headings {
+                            th scope="col" class=(class(*is_number)) { (heading) }
                         }
                     }
                 }
-                tbody {
-                    @for row in rows {
-                        tr {
-                            @for (column, cell) in row.iter().enumerate() {
-                                td class=(class(column)) { (cell) }
-                            }
-                        }
-                    }
-                }
+                tbody { (rows) }
             }
         }
     }
+}
+
+const fn class(is_number: bool) -> &'static str {
+    if is_number { "number" } else { "word" }
 }

@@ -56,17 +56,14 @@ pub(super) fn sections(exhibits: &Exhibits) -> Markup {
 
 fn score(test: &Tested) -> String {
     let all: u64 = test.confusion.iter().flatten().sum();
-    let right: u64 = (0..test.confusion.len())
-        .map(|class| test.confusion[class][class])
-        .sum();
+    let rows = test.confusion.iter().enumerate();
+    let right: u64 = rows.filter_map(|(class, counts)| counts.get(class)).sum();
     format!("{right} of {all} pictures are of the class that the model holds to be the likeliest.")
 }
 
-fn name(exhibits: &Exhibits, class: u32) -> &str {
-    exhibits
-        .classes
-        .get(class as usize)
-        .map_or("?", String::as_str)
+/// Name of a class; a file that was changed since may name one that is not there.
+fn name(classes: &[String], class: usize) -> &str {
+    classes.get(class).map_or("?", String::as_str)
 }
 
 fn image(image: &Image, alt: &str) -> Markup {
@@ -76,7 +73,7 @@ fn image(image: &Image, alt: &str) -> Markup {
 }
 
 fn labelled(exhibits: &Exhibits, picture: &Picture) -> Markup {
-    let label = name(exhibits, picture.label);
+    let label = name(&exhibits.classes, picture.label as usize);
     html! {
         figure title=(picture.path) {
             (image(&picture.image, label))
@@ -86,8 +83,8 @@ fn labelled(exhibits: &Exhibits, picture: &Picture) -> Markup {
 }
 
 fn judged(exhibits: &Exhibits, predicted: &Predicted) -> Markup {
-    let said = name(exhibits, predicted.class);
-    let label = name(exhibits, predicted.picture.label);
+    let said = name(&exhibits.classes, predicted.class as usize);
+    let label = name(&exhibits.classes, predicted.picture.label as usize);
     html! {
         figure.wrong[!predicted.is_right()] title=(predicted.picture.path) {
             (image(&predicted.picture.image, label))
@@ -102,8 +99,8 @@ fn judged(exhibits: &Exhibits, predicted: &Predicted) -> Markup {
 fn row(exhibits: &Exhibits, predicted: &Predicted) -> Vec<String> {
     vec![
         predicted.picture.path.clone(),
-        name(exhibits, predicted.class).to_owned(),
-        name(exhibits, predicted.picture.label).to_owned(),
+        name(&exhibits.classes, predicted.class as usize).to_owned(),
+        name(&exhibits.classes, predicted.picture.label as usize).to_owned(),
         format!("{:.4}", predicted.probability),
         if predicted.is_right() {
             String::new()
@@ -117,28 +114,21 @@ fn confusion(classes: &[String], confusion: &[Vec<u64>]) -> Markup {
     if classes.len() > MATRIX_CLASSES {
         return listed(classes, confusion);
     }
-    html! {
-        div.scroll tabindex="0" {
-            table {
-                thead {
-                    tr {
-                        th scope="col" { "label ↓  prediction →" }
-                        @for class in classes { th.number scope="col" { (class) } }
-                    }
-                }
-                tbody {
-                    @for (label, (class, counts)) in classes.iter().zip(confusion).enumerate() {
-                        tr {
-                            th scope="row" { (class) }
-                            @for (said, count) in counts.iter().enumerate() {
-                                td.number.diagonal[said == label] { (count) }
-                            }
-                        }
-                    }
+    let classes_said = classes.iter().map(|class| (class.as_str(), true));
+    let headings: Vec<(&str, bool)> = std::iter::once(("label ↓  prediction →", false))
+        .chain(classes_said)
+        .collect();
+    let rows = html! {
+        @for (label, (class, counts)) in classes.iter().zip(confusion).enumerate() {
+            tr {
+                th scope="row" { (class) }
+                @for (said, count) in counts.iter().enumerate() {
+                    td.number.diagonal[said == label] { (count) }
                 }
             }
         }
-    }
+    };
+    super::framed(&headings, &rows)
 }
 
 /// The most frequent confusions of many classes.
@@ -157,11 +147,8 @@ fn listed(classes: &[String], confusion: &[Vec<u64>]) -> Markup {
         .into_iter()
         .take(LISTED)
         .map(|(count, label, said)| {
-            vec![
-                classes[label].clone(),
-                classes[said].clone(),
-                count.to_string(),
-            ]
+            let name = |class| name(classes, class).to_owned();
+            vec![name(label), name(said), count.to_string()]
         })
         .collect();
     super::table(

@@ -4,10 +4,10 @@ use maud::{Markup, html};
 
 use super::Report;
 use crate::golden::cause::Change;
-use crate::golden::compare::{Hold, Row, Standing, Verdict, tolerance_words};
+use crate::golden::compare::{Row, Standing, Verdict};
+use crate::report::terminal::Colour;
 use crate::report::terminal::numbers::{difference, figure};
-use crate::report::terminal::verdict::{colour, sentence};
-use crate::report::terminal::{Colour, verdict::of_published};
+use crate::report::terminal::verdict::{NAMES_LISTED, colour, of_published, sentence};
 
 /// Decimals of figures.
 const DECIMALS: usize = 6;
@@ -79,8 +79,8 @@ fn why(report: &Report<'_>) -> Markup {
             ul {
                 @for (what, names) in
                     [("added", &content.added), ("removed", &content.removed), ("changed", &content.changed)] {
-                    @for name in names.iter().take(8) { li { (what) " " code { (name) } } }
-                    @if names.len() > 8 { li { "… and " (names.len() - 8) " more " (what) } }
+                    @for name in names.iter().take(NAMES_LISTED) { li { (what) " " code { (name) } } }
+                    @if names.len() > NAMES_LISTED { li { "… and " (names.len() - NAMES_LISTED) " more " (what) } }
                 }
             }
         }
@@ -106,41 +106,28 @@ fn changes(what: &str, changes: &[Change]) -> Markup {
 
 fn figures(rows: &[&Row], sides: [&str; 2]) -> Markup {
     let number = |value: Option<f64>| value.map_or("-".to_owned(), |value| figure(value, DECIMALS));
-    html! {
-        div.scroll tabindex="0" {
-            table {
-                thead {
-                    tr {
-                        th scope="col" { "figure" }
-                        @for side in sides { th.number scope="col" { (side) } }
-                        th.number scope="col" { "difference" }
-                        th.number scope="col" { "tolerance" }
-                        th scope="col" { "verdict" }
-                    }
-                }
-                tbody {
-                    @for row in rows {
-                        tr {
-                            td { code { (row.address) } }
-                            td.number { (number(row.expected)) }
-                            td.number { (number(row.now)) }
-                            td.number { (row.difference().map_or("-".to_owned(), |off| difference(off, DECIMALS))) }
-                            td.number { (held(row)) }
-                            td class=(standing(row.standing)) { (row.standing.word()) }
-                        }
-                    }
-                }
+    let [before, now] = sides;
+    let headings = [
+        ("figure", false),
+        (before, true),
+        (now, true),
+        ("difference", true),
+        ("tolerance", true),
+        ("verdict", false),
+    ];
+    let rows = html! {
+        @for row in rows {
+            tr {
+                td { code { (row.address) } }
+                td.number { (number(row.expected)) }
+                td.number { (number(row.now)) }
+                td.number { (row.difference().map_or("-".to_owned(), |off| difference(off, DECIMALS))) }
+                td.number { (row.hold.words().unwrap_or("-".to_owned())) }
+                td class=(standing(row.standing)) { (row.standing.word()) }
             }
         }
-    }
-}
-
-fn held(row: &Row) -> String {
-    match row.hold {
-        Hold::Exactly => "exact".to_owned(),
-        Hold::Within(tolerance) => tolerance_words(tolerance),
-        Hold::Shown => "-".to_owned(),
-    }
+    };
+    super::framed(&headings, &rows)
 }
 
 const fn standing(standing: Standing) -> &'static str {

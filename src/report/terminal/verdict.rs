@@ -5,9 +5,7 @@
 use std::fmt::Write as _;
 
 use crate::golden::cause::Change;
-use crate::golden::compare::{
-    Comparison, Hold, PublishedOutcome, Row, Standing, Verdict, tolerance_words,
-};
+use crate::golden::compare::{Comparison, Hold, PublishedOutcome, Row, Standing, Verdict};
 use crate::golden::parting::Parting;
 
 use super::gate;
@@ -19,7 +17,7 @@ use super::{Colour, Style};
 const DECIMALS: [usize; 2] = [6, 4];
 
 /// Names of files or tensors that are listed of a kind.
-const NAMES_LISTED: usize = 8;
+pub const NAMES_LISTED: usize = 8;
 
 /// The whole report on one recipe: where it differs, first why, in the order in which a person asks.
 ///
@@ -151,11 +149,7 @@ fn cells(row: &Row, decimals: usize) -> Vec<Cell> {
     let off = row
         .difference()
         .map_or("-".to_owned(), |off| difference(off, decimals));
-    let tolerance = match row.hold {
-        Hold::Exactly => "exact".to_owned(),
-        Hold::Within(tolerance) => tolerance_words(tolerance),
-        Hold::Shown => "-".to_owned(),
-    };
+    let tolerance = row.hold.words().unwrap_or("-".to_owned());
     let colour = match row.standing {
         Standing::Same => Colour::Good,
         Standing::Within => Colour::Notable,
