@@ -52,10 +52,13 @@ pub enum Command {
     Accept(Accept),
     /// Compare two runs, or a run and a golden
     Diff(Diff),
-    /// Write a run as one page of HTML, with its curves, pictures and verdict; `run` and `check` do by themselves
+    /// Write a run as one page of HTML, with its curves, pictures and verdict; `run` and `check` do by themselves.
+    /// Several runs: their curves over each other, and how far their figures spread
     Report(Report),
     /// Plant faults behind a recipe's back, one at a time, and show what sees them: the golden must
     Selftest(OneRecipe),
+    /// Write a recipe to start from: for a folder of photos, over another recipe, or a commented template
+    New(New),
     /// Compute the missing pins of a recipe's artifacts and write them into it
     Pin(OneRecipe),
     /// Show what this machine has and what would be used
@@ -117,6 +120,9 @@ pub struct Check {
     #[arg(long, value_name = "N",
           value_parser = RangedU64ValueParser::<u32>::new().range(1..=u64::from(MOST_SEEDS)))]
     pub seeds: Option<u32>,
+    /// Make the run the golden of a recipe that has none; never over another, and never in CI
+    #[arg(long)]
+    pub accept_first: bool,
     /// Go on with the newest runs of the same recipes, seeds and executable that did not end
     #[arg(long)]
     pub resume: bool,
@@ -149,6 +155,19 @@ pub struct TraceFile {
         help = "Also write what each thread does and when, for https://ui.perfetto.dev; changes no bit"
     )]
     pub file: Option<PathBuf>,
+}
+
+/// `new`.
+#[derive(Debug, Args)]
+pub struct New {
+    /// Name of the recipe: recipes/NAME.toml is written
+    pub name: String,
+    /// Folder of photos: of class folders, or of folders train, validation and test with class folders in them
+    #[arg(long, value_name = "DIR", conflicts_with = "from")]
+    pub images: Option<PathBuf>,
+    /// Path or name of a recipe that the new one extends
+    #[arg(long, value_name = "RECIPE")]
+    pub from: Option<String>,
 }
 
 /// `accept`.
@@ -187,9 +206,10 @@ pub struct Diff {
 /// `report`.
 #[derive(Debug, Args)]
 pub struct Report {
-    /// A run's folder or id, or a recipe's name for its latest run
-    pub run: String,
-    /// Where the page goes [default: report.html in the run's folder]
+    /// Runs: a folder or an id each, or a recipe's name for its latest run
+    #[arg(required = true, value_name = "RUN")]
+    pub runs: Vec<String>,
+    /// Where the page goes [default: report.html in the run's folder; of several runs, in the folder of all runs]
     #[arg(long, value_name = "FILE.html")]
     pub out: Option<PathBuf>,
 }

@@ -15,6 +15,7 @@ mod fetch;
 mod gate;
 mod interrupt;
 mod list;
+mod new;
 mod output;
 mod pin;
 mod progress;
@@ -96,6 +97,7 @@ fn dispatch(session: &Session, command: Command) -> Result<Exit, Failure> {
         Command::Diff(diff) => diff::diff(session, &diff.a, &diff.b),
         Command::Report(report) => report::report(session, &report),
         Command::Selftest(test) => selftest::selftest(session, &test.recipe),
+        Command::New(new) => new::new(session, &new),
         Command::Pin(pin) => pin::pin(session, &pin.recipe),
         Command::Doctor => doctor::doctor(session),
     }

@@ -17,21 +17,32 @@ use crate::golden::{self, Golden};
 use crate::record::exhibits::{EXHIBITS_FILE, Exhibits};
 use crate::record::{Address, MadeValue, Record, made};
 use crate::report::html;
+use crate::report::html::several::{self, Among};
 use crate::whole;
 
 /// File in a run's folder.
 const REPORT_FILE: &str = "report.html";
 
-/// Writes the report of a run that is there.
+/// Writes the report of a run, or of several, that are there.
 pub fn report(session: &Session, arguments: &Report) -> Result<Exit, Failure> {
     session.refuse_changes("report", "it shows what is there")?;
-    let folder = runs::named(&session.runs(), &arguments.run)?;
-    let record = runs::record(&folder)?;
-    let path = match &arguments.out {
-        Some(path) => path.clone(),
-        None => folder.join(REPORT_FILE),
+    let folders = arguments.runs.iter();
+    let folders = folders.map(|run| runs::named(&session.runs(), run));
+    let folders = folders.collect::<Result<Vec<_>, _>>()?;
+    let records = folders.iter().map(|folder| runs::record(folder));
+    let records = records.collect::<Result<Vec<_>, _>>()?;
+    let shown = folders.iter().zip(&records);
+    let shown = shown.map(|(folder, record)| Shown::of(folder, record));
+    let shown = shown.collect::<Result<Vec<_>, _>>()?;
+    let path = match (&arguments.out, shown.as_slice()) {
+        (Some(path), _) => path.clone(),
+        (None, [one]) => one.folder.join(REPORT_FILE),
+        (None, _) => session.runs().join(REPORT_FILE),
     };
-    Shown::of(&folder, &record)?.hold_and_write(session, &path)?;
+    match shown.as_slice() {
+        [one] => one.hold_and_write(session, &path)?,
+        several => write_several(session, several, &path)?,
+    }
     if session.options.json {
         output::json(&serde_json::json!({ "report": path.display().to_string() }))?;
     } else {
@@ -52,11 +63,37 @@ pub fn of_comparison(
     folder: &Path,
     record: &Record,
     comparison: &Comparison,
+    marks: &[String],
     golden: Option<&Golden>,
 ) -> Result<PathBuf, Failure> {
     let path = folder.join(REPORT_FILE);
-    Shown::of(folder, record)?.write(&path, comparison, golden)?;
+    Shown::of(folder, record)?.write(&path, comparison, marks, golden)?;
     Ok(path)
+}
+
+/// Writes runs onto one page, each beside the first.
+fn write_several(session: &Session, shown: &[Shown<'_>], path: &Path) -> Result<(), Failure> {
+    let Some(first) = shown.first() else {
+        return Ok(());
+    };
+    let beside_first = shown.iter().map(|run| {
+        let mut comparison = exactly(first.record, run.record);
+        comparison::explain(session, &mut comparison, first.side(), run.side())?;
+        Ok(comparison)
+    });
+    let beside_first = beside_first.collect::<Result<Vec<_>, Failure>>()?;
+    let ids: Vec<String> = shown.iter().map(|run| runs::id(run.folder)).collect();
+    let among = shown.iter().zip(&ids).zip(&beside_first);
+    let among: Vec<Among<'_>> = among
+        .map(|((run, id), beside_first)| Among {
+            recipe: &run.recipe,
+            id,
+            record: run.record,
+            exhibits: run.exhibits.as_ref(),
+            beside_first,
+        })
+        .collect();
+    whole::write(path, several::page(&among).as_bytes()).map_err(Failure::failed)
 }
 
 /// A run and what there is to show of it.
@@ -84,6 +121,13 @@ impl<'a> Shown<'a> {
         })
     }
 
+    const fn side(&self) -> Side<'_> {
+        Side {
+            record: self.record,
+            folder: Some(self.folder),
+        }
+    }
+
     /// Holds the run to the present golden, and writes the page.
     fn hold_and_write(&self, session: &Session, path: &Path) -> Result<(), Failure> {
         let golden = match session.goldens.load(&self.recipe) {
@@ -93,7 +137,9 @@ impl<'a> Shown<'a> {
             Err(error) => return Err(error.into()),
         };
         let comparison = self.held(session, golden.as_ref())?;
-        self.write(path, &comparison, golden.as_ref())
+        let is_unpinned = self.record.made.get(made::UNPINNED) == Some(&MadeValue::Flag(true));
+        let marks = is_unpinned.then(|| "unpinned artifacts".to_owned());
+        self.write(path, &comparison, marks.as_slice(), golden.as_ref())
     }
 
     /// The run beside the golden, as `check` would hold it if the recipe is still that of the run; else to the bit.
@@ -114,11 +160,7 @@ impl<'a> Shown<'a> {
                 record: golden,
                 folder: None,
             };
-            let now = Side {
-                record,
-                folder: Some(self.folder),
-            };
-            comparison::explain(session, &mut comparison, before, now)?;
+            comparison::explain(session, &mut comparison, before, self.side())?;
         }
         Ok(comparison)
     }
@@ -127,17 +169,16 @@ impl<'a> Shown<'a> {
         &self,
         path: &Path,
         comparison: &Comparison,
+        marks: &[String],
         golden: Option<&Golden>,
     ) -> Result<(), Failure> {
-        let is_unpinned = self.record.made.get(made::UNPINNED) == Some(&MadeValue::Flag(true));
-        let marks = is_unpinned.then(|| "unpinned artifacts".to_owned());
         let page = html::page(&html::Report {
             recipe: &self.recipe,
             id: &runs::id(self.folder),
             record: self.record,
             exhibits: self.exhibits.as_ref(),
             comparison,
-            marks: marks.as_slice(),
+            marks,
             golden: golden.map(|golden| &golden.record),
         });
         whole::write(path, page.as_bytes()).map_err(Failure::failed)

@@ -8,7 +8,7 @@ use super::session::Session;
 use super::{output, runs};
 use crate::golden::Seeds;
 use crate::golden::gate::FailedSeed;
-use crate::golden::parting::Place;
+use crate::golden::parting::same_but_seed;
 use crate::recipe::{MOST_SEEDS, Recipe};
 use crate::record::{Address, Record, made};
 use crate::run::{self, Request};
@@ -120,13 +120,7 @@ impl<'a> Series<'a> {
 
 /// True if a record is of the same recipe, data and engine, whatever its seed.
 fn is_like(record: &Record, like: &Record) -> bool {
-    let must_be = |address: &&Address| {
-        let place = Place::of(address);
-        place.is_always_equal() && place != Place::Seed
-    };
-    let same = |address: &Address| record.facts.get(address) == like.facts.get(address);
-    let mut addresses = like.facts.keys().filter(must_be);
-    record.made.get(made::ENGINE) == like.made.get(made::ENGINE) && addresses.all(same)
+    record.made.get(made::ENGINE) == like.made.get(made::ENGINE) && same_but_seed(like, record)
 }
 
 /// The first `count` seeds from 1 that are not among `known`, nor `own`.

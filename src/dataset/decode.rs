@@ -42,6 +42,16 @@ pub fn decode(bytes: &[u8], orientation: Orientation) -> Result<Picture, String>
     Ok(picture)
 }
 
+/// True if a file has an EXIF mark that asks for a rotation or a mirror image; false where it cannot be read.
+pub fn is_rotated(bytes: &[u8]) -> bool {
+    let mark = || {
+        let format = image::guess_format(bytes).ok()?;
+        let reader = ImageReader::with_format(Cursor::new(bytes), format);
+        reader.into_decoder().ok()?.orientation().ok()
+    };
+    mark().is_some_and(|mark| mark != image::metadata::Orientation::NoTransforms)
+}
+
 fn decode_as(
     bytes: &[u8],
     format: ImageFormat,

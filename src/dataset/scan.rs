@@ -229,7 +229,7 @@ fn scan_source(
 }
 
 /// Sorted names of the class folders.
-fn class_names(folder: &Path) -> Result<Vec<String>, Error> {
+pub(super) fn class_names(folder: &Path) -> Result<Vec<String>, Error> {
     let mut names = Vec::new();
     for entry in fs_err::read_dir(folder)? {
         let path = entry?.path();

@@ -147,6 +147,17 @@ pub struct Parting {
     pub sentence: String,
 }
 
+/// True if two records are of the same recipe and data, whatever their seeds.
+pub fn same_but_seed(left: &Record, right: &Record) -> bool {
+    let must_be = |address: &&Address| {
+        let place = Place::of(address);
+        place.is_always_equal() && place != Place::Seed
+    };
+    let same = |address: &Address| left.facts.get(address) == right.facts.get(address);
+    let mut addresses = left.facts.keys().filter(must_be);
+    addresses.all(same)
+}
+
 /// True if two facts are the same bits; zeros of different sign are not.
 pub fn same(left: &Fact, right: &Fact) -> bool {
     let bits = |figures: &[f64]| figures.iter().map(|f| f.to_bits()).collect::<Vec<_>>();

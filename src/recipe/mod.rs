@@ -43,6 +43,7 @@ pub use published::{Better, Published, Tolerance};
 pub use split::{Amount, Cut, Split, SplitName};
 
 pub mod shipped;
+pub mod template;
 
 use std::collections::BTreeMap;
 

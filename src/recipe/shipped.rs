@@ -11,7 +11,9 @@ macro_rules! files {
 
 // A constant of this size is put into the binary wherever it is used.
 static FILES: &[File] = files! {
+    "head-only.toml"
     "quickstart.toml"
+    "stepwise.toml"
     "tutorial-224.toml"
     "tutorial.toml"
     "weights/quickstart.safetensors"

@@ -24,6 +24,7 @@ mod keras;
 mod kernels;
 mod layering;
 mod memory;
+mod new;
 mod performance;
 mod planted;
 mod ptx;

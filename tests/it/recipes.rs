@@ -272,7 +272,17 @@ fn collect(folder: &Path, files: &mut Vec<PathBuf>) {
 fn the_shipped_recipes_are_those_of_the_repository() {
     let folder = repository().join("recipes");
     let names: Vec<&str> = recipe::shipped::names().collect();
-    assert_eq!(names, ["quickstart", "tutorial-224", "tutorial"]);
+    let all = [
+        "head-only",
+        "quickstart",
+        "stepwise",
+        "tutorial-224",
+        "tutorial",
+    ];
+    assert_eq!(names, all);
+    let mut files = Vec::new();
+    collect(&folder, &mut files);
+    assert_eq!(files.len(), all.len());
     let elsewhere = tempfile::tempdir().unwrap();
     for name in names {
         let request = |root: &Path| Request {

@@ -128,6 +128,118 @@ fn a_report_is_made_again_of_what_lies_there() {
         .warns("there is no run `nothing`\nhint: ");
 }
 
+/// A project with three runs, the second of another seed and the third of the same bits as the first, and their ids.
+fn three_runs() -> (Project, [String; 3]) {
+    let project = Project::pinned();
+    let options: [&[&str]; 3] = [&[], &["--seed", "7"], &["--fresh", "--threads", "1"]];
+    let ids = options.map(|options| {
+        let arguments = [&["run", "small"], options].concat();
+        let ran = project.goldrun(&arguments).exits(0);
+        id(page(&ran))
+    });
+    (project, ids)
+}
+
+/// The id of the run whose page it is.
+fn id(page: &str) -> String {
+    let folder = Path::new(page).parent().unwrap();
+    folder.file_name().unwrap().to_str().unwrap().to_owned()
+}
+
+#[test]
+fn several_runs_lie_over_each_other_and_their_spread_is_shown() {
+    let (project, ids) = three_runs();
+    let [first, other, again] = ids.each_ref().map(String::as_str);
+    project
+        .goldrun(&["report", first, other, again])
+        .exits(0)
+        .says("runs/report.html\n");
+    let page = project.read("runs/report.html");
+    assert_eq!(loaded(&page), Vec::<&str>::new());
+    for words in [
+        "3 runs of small",
+        "≈ one recipe on the same data",
+        "2 of 3 have the bits of run 1",
+        "run 2: seed 7 instead of 5",
+        "= as run 1",
+    ] {
+        assert!(page.contains(words), "{words}: {page}");
+    }
+    // Training and validation, of accuracy and loss, three curves each.
+    assert_eq!(page.matches("<polyline").count(), 12);
+    assert_eq!(spread(&page, "test.loss"), expected_spread(&project, &ids));
+
+    project.goldrun(&["report", first, again]).exits(0);
+    let page = project.read("runs/report.html");
+    assert!(page.contains("= the same bits in all 2 runs"), "{page}");
+
+    let longer = project
+        .goldrun(&["run", "small", "--set", "phase.0.epochs=2"])
+        .exits(0);
+    project
+        .goldrun(&["report", "small", first, "--out", "two.html"])
+        .exits(0)
+        .says("two.html\n");
+    let page = project.read("two.html");
+    assert!(page.contains(&id(super::report::page(&longer))), "{page}");
+    assert!(page.contains("≠ not the same recipe or data"), "{page}");
+    assert!(
+        page.contains("<code>phase.0.epochs</code>: 2 → 1"),
+        "{page}"
+    );
+}
+
+/// The first row of a figure on the page, as numbers.
+fn spread(page: &str, figure: &str) -> Vec<String> {
+    let row = page
+        .split(&format!("<code>{figure}</code>"))
+        .nth(1)
+        .unwrap();
+    let row = row.split("</tr>").next().unwrap();
+    let cells = row.split("<td class=\"number\">").skip(1);
+    cells
+        .map(|cell| cell.split('<').next().unwrap().to_owned())
+        .collect()
+}
+
+/// Mean, standard deviation, lowest and highest of the test loss, and it of each run.
+fn expected_spread(project: &Project, ids: &[String]) -> Vec<String> {
+    let values: Vec<f64> = ids
+        .iter()
+        .map(|id| {
+            let text = project.read(&format!("runs/small/{id}/record.json"));
+            let record: Value = serde_json::from_str(&text).unwrap();
+            record["facts"]["test.loss"].as_f64().unwrap()
+        })
+        .collect();
+    let mean = values.iter().sum::<f64>() / values.len() as f64;
+    let off = values.iter().map(|value| value - mean);
+    let squares: f64 = off.map(|off| off * off).sum();
+    let deviation = (squares / (values.len() - 1) as f64).sqrt();
+    let lowest = values.iter().copied().fold(f64::INFINITY, f64::min);
+    let highest = values.iter().copied().fold(0.0, f64::max);
+    assert!(deviation > 1e-4);
+    let all = [mean, deviation, lowest, highest].into_iter().chain(values);
+    all.map(|value| format!("{value:.6}")).collect()
+}
+
+#[test]
+fn a_browser_shows_several_runs_on_a_phone_and_on_a_desk() {
+    let test = "a_browser_shows_several_runs_on_a_phone_and_on_a_desk";
+    let (project, ids) = three_runs();
+    let runs = ids.each_ref().map(String::as_str);
+    project.goldrun(&[&["report"], &runs[..]].concat()).exits(0);
+    let page = project.read("runs/report.html");
+    let Some(frames) = browsed(test, &project, &page, false) else {
+        return;
+    };
+    for frame in frames {
+        assert_eq!(frame["overflow"], 0, "{frame}");
+        assert_eq!(frame["charts"], 4, "{frame}");
+        assert!(frame["chart"].as_f64() >= Some(300.0), "{frame}");
+    }
+}
+
 /// A name that does harm where it is not escaped.
 const NAME: &str = "<script>alert('x')</script>&\"'";
 

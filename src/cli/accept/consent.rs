@@ -8,7 +8,7 @@ use super::super::arguments::Accept;
 use super::super::exit::Failure;
 
 /// Environment variable that CI services set.
-const CI: &str = "CI";
+pub const CI: &str = "CI";
 
 /// How a yes is come by.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -64,7 +64,7 @@ pub fn answer(question: &str) -> Result<Option<String>, Failure> {
 }
 
 /// True in a job of CI.
-fn is_ci() -> bool {
+pub fn is_ci() -> bool {
     let value = std::env::var(CI).unwrap_or_default();
     !matches!(value.as_str(), "" | "0" | "false")
 }

@@ -1,7 +1,7 @@
 //! `goldrun accept`: make a run the golden of its recipe, after showing what changes.
 
 mod candidate;
-mod consent;
+pub mod consent;
 mod pending;
 
 use std::fmt::Write as _;

@@ -11,15 +11,16 @@ use std::time::Instant;
 use anyhow::anyhow;
 
 use self::results::{Checked, Ended, Results};
+use super::accept::consent;
 use super::arguments::{Check, EngineName};
 use super::comparison::{self, Side};
 use super::exit::{Exit, Failure};
 use super::run::pin_advice;
 use super::session::{Session, unpinned};
 use super::{gate, interrupt, output, report};
-use crate::golden::Golden;
 use crate::golden::accept::refusals;
-use crate::golden::compare::{Comparison, Verdict, compare};
+use crate::golden::compare::{Comparison, PublishedOutcome, Verdict, compare};
+use crate::golden::{Golden, Seeds};
 use crate::recipe::{Loaded, Recipe};
 use crate::record::Record;
 use crate::report::ci::{self, Case};
@@ -35,6 +36,9 @@ pub fn check(session: &Session, arguments: &Check) -> Result<Exit, Failure> {
             "`check` takes no `--engine candle`: its arithmetic is not defined, so no golden can hold it\n\
              hint: `goldrun run RECIPE --engine candle`, then `goldrun diff`"
         )));
+    }
+    if arguments.accept_first {
+        may_accept(session)?;
     }
     reports::prepare(&arguments.reports)?;
     let mut results = Results::new();
@@ -71,6 +75,28 @@ pub fn check(session: &Session, arguments: &Check) -> Result<Exit, Failure> {
     Ok(results.worst)
 }
 
+/// Refuses `--accept-first` where no run could become a golden.
+fn may_accept(session: &Session) -> Result<(), Failure> {
+    if consent::is_ci() {
+        return Err(Failure::wrong(anyhow!(
+            "`--accept-first` does nothing in CI (`{}` is set): a golden is what a person has looked at\n\
+             hint: accept it on your machine and commit the golden",
+            consent::CI
+        )));
+    }
+    session.refuse_changes(
+        "check --accept-first",
+        "a golden is of the recipe as it is written",
+    )?;
+    if session.options.allow_unpinned {
+        return Err(Failure::wrong(anyhow!(
+            "`--accept-first` does not go with `--allow-unpinned`: a golden is of files that are known\n\
+             hint: `goldrun pin RECIPE` writes the pins"
+        )));
+    }
+    Ok(())
+}
+
 /// A recipe that can be run, and what it is held to.
 struct Prepared {
     request: Request,
@@ -79,6 +105,8 @@ struct Prepared {
     place: Option<(String, usize)>,
     /// How many new seeds the command line asks for.
     seeds: Option<u32>,
+    /// The run becomes the golden where there is none.
+    accept_first: bool,
 }
 
 /// All that can be found wrong without running anything.
@@ -108,6 +136,7 @@ fn prepare(session: &Session, arguments: &Check, written: &str) -> Result<Prepar
         golden,
         place,
         seeds: arguments.seeds,
+        accept_first: arguments.accept_first,
     })
 }
 
@@ -135,6 +164,7 @@ fn one(session: &Session, prepared: Prepared) -> Result<Ended, Failure> {
         golden,
         place,
         seeds,
+        accept_first,
     } = prepared;
     let started = Instant::now();
     let outcome = run::run(&request, &session.observer())?;
@@ -160,28 +190,25 @@ fn one(session: &Session, prepared: Prepared) -> Result<Ended, Failure> {
             &mut comparison,
         )?;
     }
+    let kept = keep(session, recipe, &comparison, &outcome, accept_first)?;
+    let unpinned = outcome.unpinned.iter();
+    let mut marks: Vec<String> = unpinned
+        .map(|artifact| format!("unpinned {}", artifact.role))
+        .collect();
+    let mut exit = Exit::of_verdict(comparison.verdict);
+    if let Kept::Golden(path) = &kept {
+        marks.push(format!("accepted as {}", session.shown(path)));
+        exit = Exit::Good;
+    }
     let page = report::of_comparison(
         &outcome.folder,
         &outcome.record,
         &comparison,
+        &marks,
         golden.as_ref(),
     )?;
-    let pending = keep_pending(session, &recipe.name, &comparison, &outcome)?;
-    let marks: Vec<String> = outcome
-        .unpinned
-        .iter()
-        .map(|artifact| format!("unpinned {}", artifact.role))
-        .collect();
-    let exit = Exit::of_verdict(comparison.verdict);
     if !session.options.json {
-        tell(
-            session,
-            recipe,
-            &outcome.record,
-            &comparison,
-            &marks,
-            pending,
-        )?;
+        tell(session, recipe, &outcome.record, &comparison, &marks, &kept)?;
         if !session.options.quiet {
             output::line(&format!("report: {}", session.shown(&page)));
         }
@@ -207,23 +234,48 @@ fn one(session: &Session, prepared: Prepared) -> Result<Ended, Failure> {
     })
 }
 
-/// Keeps a record that is not as recorded beside the golden, and removes an old one when all is well.
-fn keep_pending(
+/// What became of a record outside of its run's folder.
+enum Kept {
+    /// It says what the golden says.
+    Nowhere,
+    /// It lies beside the golden, or where that would be.
+    Pending,
+    /// It is the first golden, in this file.
+    Golden(PathBuf),
+}
+
+/// Keeps a record that is not as recorded beside the golden, or as the first golden where that is asked for, and
+/// removes an old one when all is well.
+fn keep(
     session: &Session,
-    recipe: &str,
+    recipe: &Recipe,
     comparison: &Comparison,
     outcome: &Outcome,
-) -> Result<bool, Failure> {
+    accept_first: bool,
+) -> Result<Kept, Failure> {
+    let name = &recipe.name;
+    let record = &outcome.record;
     match comparison.verdict {
         Verdict::Identical | Verdict::WithinTolerance | Verdict::NoWorse => {
-            session.goldens.remove_pending(recipe)?;
-            Ok(false)
+            session.goldens.remove_pending(name)?;
+            Ok(Kept::Nowhere)
+        }
+        Verdict::NoGolden {
+            published: PublishedOutcome::None | PublishedOutcome::Held,
+        } if accept_first && is_fit(record, recipe) => {
+            let path = session.goldens.save(name, record, &Seeds::default())?;
+            Ok(Kept::Golden(path))
         }
         Verdict::Differs | Verdict::NoGolden { .. } => {
-            session.goldens.save_pending(recipe, &outcome.record)?;
-            Ok(true)
+            session.goldens.save_pending(name, record)?;
+            Ok(Kept::Pending)
         }
     }
+}
+
+/// True if a run can become the golden of a recipe.
+fn is_fit(record: &Record, recipe: &Recipe) -> bool {
+    refusals(record, &recipe.fingerprint(), recipe.seed).is_empty()
 }
 
 fn tell(
@@ -232,7 +284,7 @@ fn tell(
     record: &Record,
     comparison: &Comparison,
     marks: &[String],
-    pending: bool,
+    kept: &Kept,
 ) -> Result<(), Failure> {
     let style = session.style;
     if session.options.quiet {
@@ -244,10 +296,9 @@ fn tell(
         ))?;
         return Ok(());
     }
-    if pending {
+    if matches!(kept, Kept::Pending) {
         let path = session.goldens.pending_path(&recipe.name);
-        let is_fit = refusals(record, &recipe.fingerprint(), recipe.seed).is_empty();
-        let advice = if is_fit {
+        let advice = if is_fit(record, recipe) {
             format!("; `goldrun accept {}` makes it the golden", recipe.name)
         } else {
             String::new()

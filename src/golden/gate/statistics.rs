@@ -187,15 +187,19 @@ pub fn seen_drop(rule: &Rule, golden: &[f64], new_seeds: usize) -> Option<f64> {
 }
 
 /// The mean and spread of one sample.
-struct Moments {
-    seeds: usize,
-    mean: f64,
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Moments {
+    /// The number of values.
+    pub seeds: usize,
+    /// Their mean, NaN for no values.
+    pub mean: f64,
     /// The sample standard deviation (n - 1), NaN for fewer than two values.
-    sd: f64,
+    pub sd: f64,
 }
 
 impl Moments {
-    fn of(values: &[f64]) -> Self {
+    /// Of values in any unit.
+    pub fn of(values: &[f64]) -> Self {
         let seeds = values.len();
         let Some(&first) = values.first() else {
             return Self {

@@ -19,14 +19,16 @@ const NUMBERS: usize = 12;
 const DOTTED: usize = 40;
 const TIP_WIDTH: f64 = 158.0;
 const TIP_LINE: f64 = 17.0;
+/// Lines under the pointer that fit the chart, that of the epoch not counted.
+const TIP_LINES: usize = 11;
 
 /// Values of an epoch each, in the order of epochs.
 #[derive(Clone, Debug)]
 pub(super) struct Curve {
     /// What it is.
     pub name: String,
-    /// Classes of its line in the style sheet.
-    pub class: &'static str,
+    /// Class of its line and dots in the style sheet.
+    pub class: String,
     /// True if it lies behind, without dots and without a say in the table.
     pub is_behind: bool,
     /// Its values.
@@ -159,7 +161,7 @@ impl Chart {
 
     /// What the pointer is told at an epoch.
     fn at(&self, epoch: usize) -> Markup {
-        let told: Vec<String> = self
+        let mut told: Vec<String> = self
             .curves
             .iter()
             .filter_map(|curve| {
@@ -167,6 +169,10 @@ impl Chart {
                 Some(format!("{} {value:.4}", curve.name))
             })
             .collect();
+        if told.len() > TIP_LINES {
+            told.truncate(TIP_LINES - 1);
+            told.push("… (see the table)".to_owned());
+        }
         let x = self.x(epoch);
         let half = (self.x(1) - self.x(0)) / 2.0;
         let left = if x > WIDTH / 2.0 {
@@ -263,7 +269,7 @@ mod tests {
             range: [0.0, 1.0],
             curves: vec![Curve {
                 name: "a & b".to_owned(),
-                class: "training",
+                class: "training".to_owned(),
                 is_behind: false,
                 values: vec![Some(0.5), None, Some(f64::NAN), Some(2.0)],
             }],

@@ -1,9 +1,12 @@
 //! Learning curves: after the first phase, and after all, as the tutorial draws them.
 
+use std::collections::BTreeSet;
+
 use maud::{Markup, html};
 
 use super::Report;
 use super::chart::{Chart, Curve};
+use crate::record::exhibits::Exhibits;
 use crate::record::history::{History, VALIDATION};
 
 /// The loss of a chart goes from 0 to 1 where the last phase does, as in the tutorial.
@@ -40,16 +43,7 @@ pub(super) fn section(report: &Report<'_>) -> Markup {
 
 /// A chart a metric, all others before the loss.
 fn charts(report: &Report<'_>, id: &str, now: &History, golden: Option<&History>) -> Vec<Chart> {
-    let begins: Vec<(usize, String)> = now
-        .later_phases()
-        .into_iter()
-        .map(|(place, phase)| {
-            let name = report.phase(phase);
-            let name = name.map_or_else(|| format!("phase {phase}"), |phase| phase.name.clone());
-            // The tutorial's line stands at the last epoch before.
-            (place, format!("start of {name}"))
-        })
-        .collect();
+    let begins = begins(now, report.exhibits);
     let metrics = now.metrics().into_iter().rev();
     metrics
         .map(|metric| {
@@ -58,16 +52,11 @@ fn charts(report: &Report<'_>, id: &str, now: &History, golden: Option<&History>
                 curves.extend(pair(golden, metric, true));
             }
             curves.extend(pair(now, metric, false));
-            let axis = if metric == LOSS {
-                "cross-entropy"
-            } else {
-                metric
-            };
             Chart {
                 id: format!("{id}-{metric}"),
                 title: format!("Training and validation {metric}"),
-                axis: axis.to_owned(),
-                range: range(metric, now, !begins.is_empty()),
+                axis: axis(metric).to_owned(),
+                range: range(metric, &[now], !begins.is_empty()),
                 curves,
                 begins: begins.clone(),
             }
@@ -75,26 +64,80 @@ fn charts(report: &Report<'_>, id: &str, now: &History, golden: Option<&History>
         .collect()
 }
 
+/// Charts of several runs over each other, two a metric: of training and of validation.
+pub(super) fn overlaid(runs: &[History], exhibits: Option<&Exhibits>) -> Markup {
+    let mut metrics: Vec<&str> = runs.iter().flat_map(|run| run.metrics()).collect();
+    let mut seen = BTreeSet::new();
+    metrics.retain(|metric| seen.insert(*metric));
+    // Where runs have phases of other lengths, those of the first are shown.
+    let begins = runs.first().map(|first| begins(first, exhibits));
+    let begins = begins.unwrap_or_default();
+    let all: Vec<&History> = runs.iter().collect();
+    let chart = |metric: &str, name: &str, word: &str| Chart {
+        id: format!("{word}-{metric}"),
+        title: format!("{word} {metric}"),
+        axis: axis(metric).to_owned(),
+        range: range(metric, &all, !begins.is_empty()),
+        curves: runs
+            .iter()
+            .enumerate()
+            .map(|(run, history)| Curve {
+                name: super::several::name(run),
+                class: super::several::class(run),
+                is_behind: false,
+                values: history.values(name),
+            })
+            .collect(),
+        begins: begins.clone(),
+    };
+    html! {
+        div.charts {
+            @for metric in metrics.iter().rev() {
+                (chart(metric, metric, "Training").draw())
+                (chart(metric, &format!("{VALIDATION}{metric}"), "Validation").draw())
+            }
+        }
+    }
+}
+
+/// Where later phases begin, under their names.
+fn begins(history: &History, exhibits: Option<&Exhibits>) -> Vec<(usize, String)> {
+    let phases = history.later_phases().into_iter();
+    phases
+        .map(|(place, phase)| {
+            let known = exhibits.and_then(|exhibits| exhibits.phases.get(phase));
+            let name = known.map_or_else(|| format!("phase {phase}"), |known| known.name.clone());
+            // The tutorial's line stands at the last epoch before.
+            (place, format!("start of {name}"))
+        })
+        .collect()
+}
+
+fn axis(metric: &str) -> &str {
+    if metric == LOSS {
+        "cross-entropy"
+    } else {
+        metric
+    }
+}
+
 fn pair(history: &History, metric: &str, is_behind: bool) -> [Curve; 2] {
     let validation = format!("{VALIDATION}{metric}");
-    let of = |name: &str, word: &str, class| Curve {
+    let of = |name: &str, word: &str| Curve {
         name: if is_behind {
             format!("golden {word}")
         } else {
             word.to_owned()
         },
-        class,
+        class: word.to_owned(),
         is_behind,
         values: history.values(name),
     };
-    [
-        of(metric, "training", "training"),
-        of(&validation, "validation", "validation"),
-    ]
+    [of(metric, "training"), of(&validation, "validation")]
 }
 
-/// The tutorial's range where the last phase lies in it, else one in which all lie.
-fn range(metric: &str, now: &History, is_of_all: bool) -> [f64; 2] {
+/// The tutorial's range where the last phase of every run lies in it, else one in which all lie.
+fn range(metric: &str, runs: &[&History], is_of_all: bool) -> [f64; 2] {
     let validation = format!("{VALIDATION}{metric}");
     let finite = |history: &History| -> Vec<f64> {
         let values = [metric, &validation]
@@ -106,7 +149,7 @@ fn range(metric: &str, now: &History, is_of_all: bool) -> [f64; 2] {
             .filter(|value| value.is_finite())
             .collect()
     };
-    let all = finite(now);
+    let all: Vec<f64> = runs.iter().flat_map(|run| finite(run)).collect();
     let low = all
         .iter()
         .copied()
@@ -115,8 +158,11 @@ fn range(metric: &str, now: &History, is_of_all: bool) -> [f64; 2] {
         .iter()
         .copied()
         .fold(0.0, |a, b| if b > a { b } else { a });
-    let last = now.epochs.last().map_or(0, |epoch| epoch.at.phase);
-    let last = finite(&now.of_phase(last));
+    let of_last = |run: &&History| {
+        let last = run.epochs.last().map_or(0, |epoch| epoch.at.phase);
+        finite(&run.of_phase(last))
+    };
+    let last: Vec<f64> = runs.iter().flat_map(of_last).collect();
     let fits = |[from, to]: [f64; 2]| last.iter().all(|value| (from..=to).contains(value));
     if metric == LOSS {
         return if fits(LOSS_RANGE) {

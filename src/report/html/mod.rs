@@ -7,6 +7,7 @@ mod chart;
 mod curves;
 mod details;
 mod pictures;
+pub mod several;
 mod verdict;
 
 use maud::{DOCTYPE, Markup, PreEscaped, html};
@@ -87,13 +88,18 @@ fn document(title: &str, body: &Markup) -> String {
 }
 
 fn subtitle(report: &Report<'_>) -> String {
-    let text = |key: &str| match report.record.made.get(key) {
-        Some(MadeValue::Text(text)) => Some(text.as_str()),
-        _ => None,
-    };
-    let parts = [Some(report.recipe), Some(report.id), text(made::DATE)];
+    let date = made_text(report.record, made::DATE);
+    let parts = [Some(report.recipe), Some(report.id), date];
     let parts: Vec<&str> = parts.into_iter().flatten().collect();
     parts.join(" · ")
+}
+
+/// What the record says of where and how it was made, if that is a text.
+fn made_text<'a>(record: &'a Record, key: &str) -> Option<&'a str> {
+    match record.made.get(key) {
+        Some(MadeValue::Text(text)) => Some(text),
+        _ => None,
+    }
 }
 
 /// A table of texts; `numbers` says which columns are numbers, and those that it does not name are words.

@@ -4,13 +4,13 @@ use maud::{Markup, html};
 
 use super::Report;
 use crate::golden::cause::Change;
-use crate::golden::compare::{Row, Standing, Verdict};
+use crate::golden::compare::{Comparison, Row, Standing, Verdict};
 use crate::report::terminal::Colour;
 use crate::report::terminal::numbers::{difference, figure};
 use crate::report::terminal::verdict::{NAMES_LISTED, colour, of_published, sentence};
 
 /// Decimals of figures.
-const DECIMALS: usize = 6;
+pub(super) const DECIMALS: usize = 6;
 
 pub(super) fn section(report: &Report<'_>) -> Markup {
     let comparison = report.comparison;
@@ -25,7 +25,7 @@ pub(super) fn section(report: &Report<'_>) -> Markup {
                 @for mark in report.marks { " [" (mark) "]" }
                 (sentence(comparison))
             }
-            (why(report))
+            (why(comparison))
         }
         section {
             h2 { "Figures" }
@@ -64,8 +64,8 @@ const fn class(colour: Colour) -> &'static str {
     }
 }
 
-fn why(report: &Report<'_>) -> Markup {
-    let comparison = report.comparison;
+/// The first difference, and what else may have to do with it.
+pub(super) fn why(comparison: &Comparison) -> Markup {
     html! {
         @if let Some(parting) = &comparison.parting {
             p { "They part first at: " (parting.place.words()) " (" code { (parting.address) } ")" }

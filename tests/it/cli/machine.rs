@@ -68,7 +68,13 @@ fn doctor_tells_shipped_recipes_from_those_of_the_project() {
     let shipped = found.json()["shipped_recipes"].clone();
     assert_eq!(
         shipped,
-        serde_json::json!(["quickstart", "tutorial-224", "tutorial"])
+        serde_json::json!([
+            "head-only",
+            "quickstart",
+            "stepwise",
+            "tutorial-224",
+            "tutorial"
+        ])
     );
 }
 

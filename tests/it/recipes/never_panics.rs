@@ -52,7 +52,7 @@ proptest! {
 
     #[test]
     fn a_mutated_recipe(
-        name in prop::sample::select(&["good", "quickstart", "tutorial", "tutorial-224"][..]),
+        name in prop::sample::select(&["good", "quickstart", "stepwise", "tutorial", "tutorial-224"][..]),
         changes in prop::collection::vec((any::<prop::sample::Index>(), 0..6_usize, prop::sample::select(PIECES)), 1..8),
     ) {
         let project = Project::new();
