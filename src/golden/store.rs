@@ -14,7 +14,9 @@ use crate::whole;
 
 /// Goldens inside the binary: recipe, text. A local file of the same name wins.
 const SHIPPED: &[(&str, &str)] = &[
+    ("head-only", include_str!("../../golden/head-only.toml")),
     ("quickstart", include_str!("../../golden/quickstart.toml")),
+    ("stepwise", include_str!("../../golden/stepwise.toml")),
     (
         "tutorial-224",
         include_str!("../../golden/tutorial-224.toml"),
