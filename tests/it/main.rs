@@ -11,6 +11,7 @@ mod allocations;
 mod artifacts;
 mod ci;
 mod cli;
+mod commands;
 mod cuda;
 mod dataset;
 mod decode;

@@ -184,7 +184,7 @@ fn several_runs_lie_over_each_other_and_their_spread_is_shown() {
     assert!(page.contains(&id(super::report::page(&longer))), "{page}");
     assert!(page.contains("≠ not the same recipe or data"), "{page}");
     assert!(
-        page.contains("<code>phase.0.epochs</code>: 2 → 1"),
+        page.contains("the recipe changed: `phase.0.epochs` 2 → 1"),
         "{page}"
     );
 }

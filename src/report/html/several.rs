@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 
 use maud::{Markup, html};
 
-use super::verdict::{self, DECIMALS};
+use super::verdict::DECIMALS;
 use super::{curves, document, framed, made_text, table};
 use crate::golden::compare::{Comparison, figures_in_order};
 use crate::golden::gate::statistics::Moments;
@@ -37,6 +37,19 @@ pub struct Among<'a> {
 impl Among<'_> {
     fn is_as_the_first(&self) -> bool {
         self.beside_first.parting.is_none()
+    }
+
+    /// Why it has other bits than the first run, in words.
+    fn difference(&self, first: &Self) -> String {
+        let (own, other) = (self.seed(), first.seed());
+        if own != other && same_but_seed(first.record, self.record) {
+            return format!("seed {own} instead of {other}");
+        }
+        let comparison = self.beside_first;
+        if comparison.reasons.is_empty() {
+            return comparison.why().unwrap_or_default().to_owned();
+        }
+        comparison.reasons.join("; ")
     }
 
     fn seed(&self) -> String {
@@ -112,20 +125,12 @@ fn same_bits(runs: &[Among<'_>]) -> Markup {
         div class={ "verdict " (class) } {
             p {
                 strong { (words) }
-                @if !others.is_empty() {
+                @if alike > 1 && !others.is_empty() {
                     ": " (alike) " of " (runs.len()) " have the bits of run 1."
                 }
             }
             @for (number, run) in others {
-                @let is_short = are_seeds && run.seed() != first.seed();
-                @if is_short {
-                    p { (name(number)) ": seed " (run.seed()) " instead of " (first.seed()) }
-                } @else {
-                    details open {
-                        summary { (name(number)) " beside run 1" }
-                        (verdict::why(run.beside_first))
-                    }
-                }
+                p { (name(number)) ": " (run.difference(first)) }
             }
         }
     }

@@ -65,7 +65,7 @@ const fn class(colour: Colour) -> &'static str {
 }
 
 /// The first difference, and what else may have to do with it.
-pub(super) fn why(comparison: &Comparison) -> Markup {
+fn why(comparison: &Comparison) -> Markup {
     html! {
         @if let Some(parting) = &comparison.parting {
             p { "They part first at: " (parting.place.words()) " (" code { (parting.address) } ")" }
