@@ -21,6 +21,7 @@ mod progress;
 mod report;
 mod run;
 mod runs;
+mod schema;
 mod seeds;
 mod selftest;
 mod session;
@@ -97,6 +98,7 @@ fn dispatch(session: &Session, command: Command) -> Result<Exit, Failure> {
         Command::Report(report) => report::report(session, &report),
         Command::Selftest(test) => selftest::selftest(session, &test.recipe),
         Command::Pin(pin) => pin::pin(session, &pin.recipe),
+        Command::Schema(schema) => schema::schema(session, &schema),
         Command::Doctor => doctor::doctor(session),
     }
 }
