@@ -295,7 +295,47 @@ pub(super) const ROLE: Rule<String> = Rule::new(
 
 #[cfg(test)]
 mod tests {
+    use base64::Engine;
+    use base64::engine::general_purpose::STANDARD;
+    use proptest::prelude::*;
+
     use super::*;
+
+    /// What the expressions stand for, without expressions.
+    fn is_folder(text: &str) -> bool {
+        let plain = |part: &str| !part.is_empty() && part != "." && part != "..";
+        let clean = !text.contains(['\\', ':']) && !text.contains(char::is_control);
+        text == "." || (clean && text.split('/').all(plain))
+    }
+
+    fn is_location(text: &str) -> bool {
+        let clean = !text.is_empty() && !text.contains(char::is_control);
+        let scheme = text.split_once("://").map(|(scheme, _)| scheme);
+        clean && scheme.is_none_or(|scheme| matches!(scheme, "http" | "https" | "file"))
+    }
+
+    fn is_content(text: &str) -> bool {
+        let digest = text
+            .strip_prefix("h1:")
+            .or_else(|| text.strip_prefix("t1:"));
+        let bytes = digest.and_then(|digest| STANDARD.decode(digest).ok());
+        bytes.is_some_and(|bytes| bytes.len() == 32)
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::default() })]
+
+        #[test]
+        fn expressions_say_what_is_meant(
+            path in "[a./:\\\\ \\x00\\x7f\\u{85}]{0,6}",
+            url in "(http|https|file|ftp|)(://|:/|)[a:/ \\n]{0,4}(://)?",
+            pin in "[htx]1:[A-Za-z0-9+/]{42,43}[A-P]={0,2}",
+        ) {
+            prop_assert_eq!(FOLDER.holds(&path), is_folder(&path));
+            prop_assert_eq!(URL.holds(&url), is_location(&url));
+            prop_assert_eq!(CONTENT.holds(&pin), is_content(&pin));
+        }
+    }
 
     #[test]
     fn pins_are_well_formed() {

@@ -270,3 +270,22 @@ impl Layer {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    proptest! {
+        #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::default() })]
+
+        #[test]
+        fn a_line_is_not_blank_and_has_no_control_characters(
+            text in prop_oneof!["[ a\u{a0}\u{2003}\\n\\x7f\u{85}]{0,4}", any::<String>()],
+        ) {
+            let is_line = !text.trim().is_empty() && !text.contains(char::is_control);
+            prop_assert_eq!(LINE.fits(&text), is_line);
+        }
+    }
+}

@@ -11,6 +11,7 @@ use crate::support::Project;
 
 mod agreement;
 mod bases;
+mod judges;
 mod taplo;
 
 /// The committed text of a file that `just reference` makes.

@@ -8,13 +8,15 @@ mod problem;
 mod reader;
 mod rule;
 mod source;
+mod text;
 mod tree;
 
-pub(super) use limits::{Form, Range, Text};
+pub(super) use limits::Range;
 pub(super) use merge::{KindGroup, MergeRules, Merger, Origin};
 pub(super) use nearest::nearest;
 pub(super) use problem::{Problem, Problems};
 pub(super) use reader::{Decode, Reader};
 pub(super) use rule::{Inside, Rule, Scalar, read_word};
 pub(super) use source::{Base, Place, Sources};
+pub(super) use text::{Form, Text};
 pub(super) use tree::{Located, Node, Value, parse};

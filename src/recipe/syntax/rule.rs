@@ -3,9 +3,10 @@
 use schemars::Schema;
 use schemars::transform::Transform;
 
-use super::limits::{Limits, Number, Range, Text};
+use super::limits::{Limits, Number, Range};
 use super::nearest::nearest;
 use super::problem::{Problem, Problems};
+use super::text::Text;
 use super::tree::{Located, Node, Value};
 
 /// Something that is one value.

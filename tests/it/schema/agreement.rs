@@ -1,105 +1,15 @@
 //! The reader and the schema about the same recipes. The schema never refuses what the reader takes, and it
 //! sees all that a single key can show.
 
-use std::cell::Cell;
 use std::collections::BTreeSet;
 
-use boon::{Compiler, SchemaIndex, Schemas};
-use goldrun::recipe::Recipe;
-use goldrun::recipe::schema;
 use proptest::prelude::*;
 use proptest::test_runner::TestRunner;
 use serde_json::Value as Json;
 use toml::{Table, Value};
 
 use super::bases::{self, Found, Step};
-use crate::recipes::Project;
-
-/// What the reader says of a problem that one key can show, or that a key is not there.
-const SEEN_IN_ONE_PLACE: [&str; 7] = [
-    "unknown key",
-    "missing key",
-    "expected ",
-    " must be ",
-    "only one of",
-    "needs at least one phase",
-    "must name at least one place",
-];
-/// The same words where they are said of two places.
-const SEEN_IN_TWO: [&str; 1] = [".toml must be called"];
-
-/// Both judges.
-struct Judges {
-    project: Project,
-    schema: Json,
-    schemas: Schemas,
-    index: SchemaIndex,
-    taken: Cell<usize>,
-    refused: Cell<usize>,
-}
-
-impl Judges {
-    fn new() -> Self {
-        let schema = schema::schema();
-        let (mut schemas, mut compiler) = (Schemas::new(), Compiler::new());
-        compiler
-            .add_resource("recipe.json", schema.clone())
-            .unwrap();
-        let index = compiler.compile("recipe.json", &mut schemas).unwrap();
-        Self {
-            project: Project::new(),
-            schema,
-            schemas,
-            index,
-            taken: Cell::new(0),
-            refused: Cell::new(0),
-        }
-    }
-
-    fn read(&self, name: &str, recipe: &Value) -> Result<Recipe, String> {
-        self.project.write(name, toml::to_string(recipe).unwrap());
-        let loaded = self.project.load(name, &[]);
-        loaded
-            .map(|loaded| loaded.recipe)
-            .map_err(|error| error.to_string())
-    }
-
-    /// Asserts that they agree as far as they can; `change` says what is new about the recipe.
-    fn agree(&self, name: &str, recipe: &Value, change: &str) {
-        let read = self.read(name, recipe);
-        let json = serde_json::to_value(recipe).unwrap();
-        let held = self
-            .schemas
-            .validate(&json, self.index)
-            .map_err(|error| format!("{error:#}"));
-        match (&read, &held) {
-            (Ok(_), Ok(())) => self.taken.set(self.taken.get() + 1),
-            (Ok(_), Err(why)) => {
-                panic!("{change}: the reader takes it, the schema does not: {why}")
-            }
-            (Err(_), Err(_)) => self.refused.set(self.refused.get() + 1),
-            (Err(why), Ok(())) => {
-                let titles = why.lines().filter_map(|line| line.strip_prefix("error: "));
-                let of_one_place: Vec<&str> = titles
-                    .filter(|title| SEEN_IN_ONE_PLACE.iter().any(|words| title.contains(words)))
-                    .filter(|title| !SEEN_IN_TWO.iter().any(|words| title.contains(words)))
-                    .collect();
-                assert!(
-                    of_one_place.is_empty(),
-                    "{change}: the schema takes it, the reader does not: {of_one_place:?}"
-                );
-            }
-        }
-    }
-
-    /// Tries a value in the place of another one.
-    fn try_in_place(&self, name: &str, base: &Value, found: &Found, value: Value) {
-        let change = format!("{} = {value}", found.address);
-        let mut recipe = base.clone();
-        *bases::at(&mut recipe, &found.way) = value;
-        self.agree(name, &recipe, &change);
-    }
-}
+use super::judges::Judges;
 
 /// Values at and beyond every edge that the schema has, texts of all forms, and values of other types.
 fn edges(schema: &Json) -> Vec<Value> {
@@ -444,7 +354,7 @@ fn a_default_is_what_is_read_where_nothing_is_written() {
     }
     let mut defaults = 0;
     super::keys(&judges.schema, &mut |_, keywords| {
-        defaults += usize::from(keywords.contains_key("default"))
+        defaults += usize::from(keywords.contains_key("default"));
     });
     assert_eq!(tried.len(), defaults, "{tried:#?}");
     assert!(defaults > 15, "{defaults}");
