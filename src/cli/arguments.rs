@@ -61,6 +61,8 @@ pub enum Command {
     New(New),
     /// Compute the missing pins of a recipe's artifacts and write them into it
     Pin(OneRecipe),
+    /// Print the JSON Schema of recipes, for editors and other programs
+    Schema(Schema),
     /// Show what this machine has and what would be used
     Doctor,
 }
@@ -212,6 +214,14 @@ pub struct Report {
     /// Where the page goes [default: report.html in the run's folder; of several runs, in the folder of all runs]
     #[arg(long, value_name = "FILE.html")]
     pub out: Option<PathBuf>,
+}
+
+/// `schema`.
+#[derive(Debug, Args)]
+pub struct Schema {
+    /// Print the reference of all keys instead, in Markdown: docs/recipe.md
+    #[arg(long)]
+    pub markdown: bool,
 }
 
 /// Options of every command.

@@ -22,6 +22,7 @@ mod progress;
 mod report;
 mod run;
 mod runs;
+mod schema;
 mod seeds;
 mod selftest;
 mod session;
@@ -99,6 +100,7 @@ fn dispatch(session: &Session, command: Command) -> Result<Exit, Failure> {
         Command::Selftest(test) => selftest::selftest(session, &test.recipe),
         Command::New(new) => new::new(session, &new),
         Command::Pin(pin) => pin::pin(session, &pin.recipe),
+        Command::Schema(schema) => schema::schema(session, &schema),
         Command::Doctor => doctor::doctor(session),
     }
 }

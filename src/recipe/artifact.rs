@@ -2,43 +2,47 @@
 
 use std::path::{Component, Path, PathBuf};
 
-use base64::Engine;
-use base64::engine::general_purpose::STANDARD;
+use schemars::JsonSchema;
+use serde_json::json;
 
-use super::syntax::{Base, Decode, Located, Node, Problem, Problems, Reader, Rule, Sources};
+use super::syntax::{
+    Base, Decode, Form, Inside, Located, Node, Problem, Problems, Range, Reader, Rule, Sources,
+    Text,
+};
 
 /// Largest download and extracted size where a recipe does not say: 4 GiB.
 const MAX_SIZE: u64 = 4 << 30;
 
-const SIZE: Rule<u64> = Rule {
-    must_be: "a number of bytes, at least 1",
-    holds: |&size| size >= 1 && i64::try_from(size).is_ok(),
-};
-const URL: Rule<String> = Rule {
-    must_be: "a url (http, https, file) or a path",
-    holds: |url| is_location(url),
-};
-const PATH: Rule<String> = Rule {
-    must_be: "the path of a file or folder",
-    holds: |path| !path.is_empty() && !path.contains('\0') && !path.contains("://"),
-};
-const SHA256: Rule<String> = Rule {
-    must_be: "64 lower-case hexadecimal digits",
-    holds: |digest| {
-        digest.len() == 64
-            && digest
-                .bytes()
-                .all(|c| matches!(c, b'0'..=b'9' | b'a'..=b'f'))
+const SIZE: Rule<u64> = Rule::number_of("bytes", Range::from(1));
+const URL: Rule<String> = Rule::new(
+    "a url (http, https, file) or a path",
+    Text {
+        name: "url",
+        forms: &[
+            Form::of(r"^(?:https?|file)://[^\u0000-\u001f\u007f-\u009f]*$"),
+            Form {
+                has: r"^[^\u0000-\u001f\u007f-\u009f]+$",
+                lacks: Some("://"),
+            },
+        ],
     },
-};
-const CONTENT: Rule<String> = Rule {
-    must_be: "`h1:` (archive, folder) or `t1:` (weight file) and the base64 of 32 bytes",
-    holds: |pin| {
-        let digest = pin.strip_prefix("h1:").or_else(|| pin.strip_prefix("t1:"));
-        let bytes = digest.and_then(|digest| STANDARD.decode(digest).ok());
-        bytes.is_some_and(|bytes| bytes.len() == 32)
+);
+const PATH: Rule<String> = Rule::new("the path of a file or folder", ON_DISK);
+const SHA256: Rule<String> = Rule::new(
+    "64 lower-case hexadecimal digits",
+    Text {
+        name: "64 lower-case hex digits",
+        forms: &[Form::of("^[0-9a-f]{64}$")],
     },
-};
+);
+const CONTENT: Rule<String> = Rule::new(
+    "`h1:` (archive, folder) or `t1:` (weight file) and the base64 of 32 bytes",
+    Text {
+        name: "`h1:…` or `t1:…`",
+        // The last of 43 digits has four bits of the 32 bytes, and two that are 0.
+        forms: &[Form::of("^[ht]1:[0-9A-Za-z+/]{42}[048AEIMQUYcgkosw]=$")],
+    },
+);
 
 /// A file or folder that the recipe needs.
 #[derive(Clone, Debug, PartialEq)]
@@ -91,14 +95,33 @@ impl Use {
     }
 }
 
-/// An artifact as written.
-#[derive(Debug)]
+/// Keys that say where an artifact comes from; one of them is written.
+const PLACES: [&str; 2] = ["urls", "path"];
+
+/// A file or folder as written.
+#[derive(Debug, JsonSchema)]
+#[schemars(
+    deny_unknown_fields,
+    extend("oneOf" = PLACES.map(|place| json!({ "required": [place] })))
+)]
 pub(super) struct ArtifactFile {
+    /// Places of the same file, tried in order: `https`, `http`, `file`, or a path.
+    #[schemars(length(min = 1), transform = Inside("items", &URL))]
     urls: Option<Located<Vec<Located<String>>>>,
+    /// A local file or, for pictures, a folder.
+    #[schemars(transform = &PATH)]
     path: Option<Located<String>>,
+    /// Must be exact, unless there is a `content` pin: then another size is only noted.
+    #[schemars(transform = &SIZE)]
     size: Option<Located<u64>>,
+    /// Largest download, and largest size once extracted.
+    #[schemars(transform = &SIZE, extend("default" = MAX_SIZE, "x-default" = "4294967296 (4 GiB)"))]
     max_size: Option<Located<u64>>,
+    /// Pin of the file's bytes. A folder has none.
+    #[schemars(transform = &SHA256)]
     sha256: Option<Located<String>>,
+    /// Pin of what is in it: `h1:` for pictures, `t1:` for weights.
+    #[schemars(transform = &CONTENT)]
     content: Option<Located<String>>,
 }
 
@@ -113,7 +136,7 @@ impl Decode for ArtifactFile {
             sha256: table.value("sha256", &SHA256),
             content: table.value("content", &CONTENT),
         };
-        table.require_one_of(&["urls", "path"]);
+        table.require_one_of(&PLACES);
         table.finish();
         Some(artifact)
     }
@@ -181,13 +204,6 @@ impl ArtifactFile {
     }
 }
 
-/// True for what [`super::Source::Urls`] may hold.
-fn is_location(url: &str) -> bool {
-    let clean = !url.is_empty() && !url.chars().any(char::is_control);
-    let scheme = url.split_once("://").map(|(scheme, _)| scheme);
-    clean && scheme.is_none_or(|scheme| matches!(scheme, "http" | "https" | "file"))
-}
-
 /// A plain path among urls belongs to the file that wrote it, as `path` does.
 fn resolve_url(url: &Located<String>, sources: &Sources) -> String {
     if url.value.contains("://") {
@@ -238,53 +254,111 @@ fn normal(path: &Path) -> PathBuf {
 }
 
 /// A folder inside an artifact, relative to its root with `/`; `.` is the root itself.
-pub(super) const FOLDER: Rule<String> = Rule {
-    must_be: "a folder inside the artifact: relative, with `/`, without `..`",
-    holds: |folder| {
-        let plain = |part: &str| !part.is_empty() && part != "." && part != "..";
-        let clean = !folder.contains(['\\', '\0', ':']) && !folder.contains(char::is_control);
-        folder == "." || (clean && folder.split('/').all(plain))
+pub(super) const FOLDER: Rule<String> = Rule::new(
+    "a folder inside the artifact: relative, with `/`, without `..`",
+    Text {
+        name: "folder",
+        // Each part has a character that is no dot, or more than two dots.
+        forms: &[
+            Form::of(r"^\.$"),
+            Form {
+                has: r"^[^/\\:\u0000-\u001f\u007f-\u009f]+(?:/[^/\\:\u0000-\u001f\u007f-\u009f]+)*$",
+                lacks: Some(r"(?:^|/)\.\.?(?:/|$)"),
+            },
+        ],
     },
+);
+
+/// A path and no url.
+pub(super) const ON_DISK: Text = Text {
+    name: "path",
+    forms: &[Form {
+        has: r"^[^\u0000]+$",
+        lacks: Some("://"),
+    }],
 };
 
-/// A role, a word that becomes a part of addresses.
-pub(super) fn is_word(word: &str) -> bool {
-    let allowed = |c: char| c.is_ascii_alphanumeric() || c == '-' || c == '_';
-    !word.is_empty() && word.len() <= 64 && word.chars().all(allowed)
-}
+/// A word that becomes a part of addresses and names of files.
+pub(super) const WORD: Text = Text {
+    name: "word",
+    forms: &[Form::of("^[0-9A-Za-z_-]{1,64}$")],
+};
 
 /// The role of an artifact where an element names one.
-pub(super) const ROLE: Rule<String> = Rule {
-    must_be: "the role of an artifact: letters, digits, `-` and `_`",
-    holds: |role| is_word(role),
-};
+pub(super) const ROLE: Rule<String> = Rule::new(
+    "the role of an artifact: letters, digits, `-` and `_`",
+    Text {
+        name: "role",
+        ..WORD
+    },
+);
 
 #[cfg(test)]
 mod tests {
+    use base64::Engine;
+    use base64::engine::general_purpose::STANDARD;
+    use proptest::prelude::*;
+
     use super::*;
+
+    /// What the expressions stand for, without expressions.
+    fn is_folder(text: &str) -> bool {
+        let plain = |part: &str| !part.is_empty() && part != "." && part != "..";
+        let clean = !text.contains(['\\', ':']) && !text.contains(char::is_control);
+        text == "." || (clean && text.split('/').all(plain))
+    }
+
+    fn is_location(text: &str) -> bool {
+        let clean = !text.is_empty() && !text.contains(char::is_control);
+        let scheme = text.split_once("://").map(|(scheme, _)| scheme);
+        clean && scheme.is_none_or(|scheme| matches!(scheme, "http" | "https" | "file"))
+    }
+
+    fn is_content(text: &str) -> bool {
+        let digest = text
+            .strip_prefix("h1:")
+            .or_else(|| text.strip_prefix("t1:"));
+        let bytes = digest.and_then(|digest| STANDARD.decode(digest).ok());
+        bytes.is_some_and(|bytes| bytes.len() == 32)
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::default() })]
+
+        #[test]
+        fn expressions_say_what_is_meant(
+            path in "[a./:\\\\ \\x00\\x7f\\u{85}]{0,6}",
+            url in "(http|https|file|ftp|)(://|:/|)[a:/ \\n]{0,4}(://)?",
+            pin in "[htx]1:[A-Za-z0-9+/]{42,43}[A-P]={0,2}",
+        ) {
+            prop_assert_eq!(FOLDER.holds(&path), is_folder(&path));
+            prop_assert_eq!(URL.holds(&url), is_location(&url));
+            prop_assert_eq!(CONTENT.holds(&pin), is_content(&pin));
+        }
+    }
 
     #[test]
     fn pins_are_well_formed() {
         let sha256 = "91af24e0be191e9380dafc8710d0933fa826ec8e51f26f85c1fddba4e8018e3f".to_owned();
-        assert!((SHA256.holds)(&sha256));
-        assert!(!(SHA256.holds)(&sha256.to_uppercase()));
-        assert!(!(SHA256.holds)(&sha256[1..].to_owned()));
+        assert!(SHA256.holds(&sha256));
+        assert!(!SHA256.holds(&sha256.to_uppercase()));
+        assert!(!SHA256.holds(&sha256[1..].to_owned()));
         let content = "h1:dfLqZwUzpnnc+Bjo33xM43a7c8w5V+dZUzV7qeZiDZI=".to_owned();
-        assert!((CONTENT.holds)(&content));
-        assert!(!(CONTENT.holds)(&content.replace("h1:", "h2:")));
-        assert!(!(CONTENT.holds)(&content.replace("h1:df", "h1:")));
-        assert!(!(CONTENT.holds)(&content.replace('=', "")));
+        assert!(CONTENT.holds(&content));
+        assert!(!CONTENT.holds(&content.replace("h1:", "h2:")));
+        assert!(!CONTENT.holds(&content.replace("h1:df", "h1:")));
+        assert!(!CONTENT.holds(&content.replace('=', "")));
     }
 
     #[test]
     fn folders_stay_inside_their_artifact() {
         for good in [".", "train", "cats_and_dogs_filtered/train", "a b/ü"] {
-            assert!((FOLDER.holds)(&good.to_owned()), "{good}");
+            assert!(FOLDER.holds(&good.to_owned()), "{good}");
         }
         for bad in [
             "", "/train", "a//b", "a/../b", "..", "a/", "./a", "a\\b", "C:/a",
         ] {
-            assert!(!(FOLDER.holds)(&bad.to_owned()), "{bad}");
+            assert!(!FOLDER.holds(&bad.to_owned()), "{bad}");
         }
     }
 
@@ -297,10 +371,10 @@ mod tests {
             "/c.zip",
             "c.zip",
         ] {
-            assert!(is_location(good), "{good}");
+            assert!(URL.holds(&good.to_owned()), "{good}");
         }
         for bad in ["", "ftp://a.b/c.zip", "s3://a", "a\nb"] {
-            assert!(!is_location(bad), "{bad}");
+            assert!(!URL.holds(&bad.to_owned()), "{bad}");
         }
     }
 

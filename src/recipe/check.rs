@@ -1,23 +1,27 @@
 //! How a golden is held: to the bit, within tolerances, or by a gate over several seeds.
 
-use super::figure::Measured;
-use super::published::{ABS, Better, DIRECTIONS, Tolerance, check_address};
-use super::syntax::{Decode, Located, Node, Place, Problem, Problems, Reader, Rule};
+use std::collections::BTreeMap;
 
-const ALPHA: Rule<f64> = Rule {
-    must_be: "a chance of a false alarm: a number from 0.000001 to 0.5",
-    holds: |alpha| (1e-6..=0.5).contains(alpha),
-};
+use schemars::JsonSchema;
+
+use super::figure::Measured;
+use super::published::{ABS, Better, DIRECTIONS, EITHER_WAY, Tolerance, check_address};
+use super::syntax::{Decode, Located, Node, Place, Problem, Problems, Range, Reader, Rule};
+
+const ALPHA: Rule<f64> = Rule::new(
+    "a chance of a false alarm: a number",
+    Range::from(1e-6).to(0.5),
+);
 /// More seeds than anybody runs.
 pub const MOST_SEEDS: u32 = 1000;
-const SEEDS: Rule<u32> = Rule {
-    must_be: "a number of seeds from 1 to 1000",
-    holds: |seeds| (1..=MOST_SEEDS).contains(seeds),
-};
-const MIN_EFFECT: Rule<f64> = Rule {
-    must_be: "the least change that matters, in the figure's unit: a number from 0",
-    holds: |&effect| effect >= 0.0 && effect.is_finite(),
-};
+const SEEDS: Rule<u32> = Rule::number_of("seeds", Range::from(1).to(MOST_SEEDS));
+const MIN_EFFECT: Rule<f64> = Rule::new(
+    "the least change that matters, in the figure's unit: a number",
+    Range::from(0.0),
+);
+const DEFAULT_ALPHA: f64 = 0.01;
+const DEFAULT_SEEDS: u32 = 3;
+const DEFAULT_LEAST: Least = Least::Identical;
 
 /// How a golden is held.
 #[derive(Clone, Debug, PartialEq)]
@@ -32,12 +36,22 @@ pub struct Check {
 }
 
 /// The least verdict that passes.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, JsonSchema)]
+#[schemars(rename_all = "snake_case")]
 pub enum Least {
-    /// *identical*: the same bits.
+    /// The same bits.
     Identical,
-    /// *no worse*, over several seeds.
+    /// *No worse*, over new seeds.
     Statistical,
+}
+
+impl Least {
+    const fn word(self) -> &'static str {
+        match self {
+            Self::Identical => "identical",
+            Self::Statistical => "statistical",
+        }
+    }
 }
 
 /// How figures of several seeds are judged.
@@ -65,8 +79,8 @@ pub struct GatedFigure {
 impl Default for Gate {
     fn default() -> Self {
         Self {
-            alpha: 0.01,
-            seeds: 3,
+            alpha: DEFAULT_ALPHA,
+            seeds: DEFAULT_SEEDS,
             figures: Vec::new(),
         }
     }
@@ -75,7 +89,7 @@ impl Default for Gate {
 impl Default for Check {
     fn default() -> Self {
         Self {
-            least: Least::Identical,
+            least: DEFAULT_LEAST,
             tolerances: Vec::new(),
             gate: Gate::default(),
         }
@@ -83,38 +97,66 @@ impl Default for Check {
 }
 
 /// The `[check]` table as written.
-#[derive(Debug, Default)]
+#[derive(Debug, Default, JsonSchema)]
+#[schemars(deny_unknown_fields)]
 pub(super) struct CheckFile {
+    /// The least verdict that passes; not beside `tolerance`.
+    #[schemars(extend("default" = DEFAULT_LEAST.word()))]
     least: Option<Located<Least>>,
+    /// Which figures may move, and how far; not beside `least`.
+    #[schemars(rename = "tolerance", with = "Option<BTreeMap<String, ToleranceFile>>")]
     tolerances: Vec<(Located<String>, ToleranceFile)>,
+    /// How figures of several seeds are judged.
+    #[schemars(with = "Option<GateFile>", extend("x-default" = "as below"))]
     gate: GateFile,
 }
 
-#[derive(Debug)]
+/// How far a figure may be off.
+#[derive(Debug, JsonSchema)]
+#[schemars(deny_unknown_fields)]
 struct ToleranceFile {
+    /// How far the figure may be off, in its own unit.
+    #[schemars(required, transform = &ABS)]
     abs: Option<Located<f64>>,
+    /// Being better than the golden by any amount is fine.
+    #[schemars(extend("x-default" = EITHER_WAY))]
     better: Option<Located<Better>>,
 }
 
-#[derive(Debug, Default)]
+/// A gate as written.
+#[derive(Debug, Default, JsonSchema)]
+#[schemars(deny_unknown_fields)]
 struct GateFile {
+    /// How often, at most, a recipe that is no worse may go red; shared by all figures of the gate.
+    #[schemars(transform = &ALPHA, extend("default" = DEFAULT_ALPHA))]
     alpha: Option<Located<f64>>,
+    /// How many new seeds are run.
+    #[schemars(transform = &SEEDS, extend("default" = DEFAULT_SEEDS))]
     seeds: Option<Located<u32>>,
+    /// Which figures are judged.
+    #[schemars(
+        rename = "figure",
+        with = "Option<BTreeMap<String, GatedFile>>",
+        extend("x-default" = "`test.<metric>` of each metric")
+    )]
     figures: Vec<(Located<String>, GatedFile)>,
 }
 
-#[derive(Debug)]
+/// How a figure of the gate is judged.
+#[derive(Debug, JsonSchema)]
+#[schemars(deny_unknown_fields)]
 struct GatedFile {
+    /// Its direction: a loss is better lower, an accuracy higher.
+    #[schemars(extend("x-default" = "by the metric"))]
     better: Option<Located<Better>>,
+    /// The least change that is a regression, in the figure's unit; N is the number of examples of the split.
+    #[schemars(transform = &MIN_EFFECT, extend("x-default" = "two examples: 2/N"))]
     min_effect: Option<Located<f64>>,
 }
 
 impl Decode for CheckFile {
     fn decode(node: &Node, problems: &mut Problems) -> Option<Self> {
-        let leasts = [
-            ("identical", Least::Identical),
-            ("statistical", Least::Statistical),
-        ];
+        let leasts = [Least::Identical, Least::Statistical].map(|least| (least.word(), least));
         let mut table = Reader::new(node, problems)?;
         let least = table.word("least", &leasts);
         let mut tolerances = table.map("tolerance");

@@ -1,25 +1,18 @@
 //! Where pictures come from.
 
+use schemars::JsonSchema;
+
 use super::artifact::{FOLDER, ROLE};
 use super::split::SplitName;
-use super::syntax::{Decode, Located, Node, Place, Problem, Problems, Reader, Rule};
+use super::syntax::{Decode, Located, Node, Place, Problem, Problems, Range, Reader, Rule};
 
 /// Most pictures that a source draws.
 const MOST_DRAWN: u32 = 1_000_000;
-
-const DRAWN: Rule<u32> = Rule {
-    must_be: "a number of pictures from 1 to 1000000",
-    holds: |&number| (1..=MOST_DRAWN).contains(&number),
-};
-const REJECTS: Rule<u32> = Rule {
-    must_be: "a number of files, 0 or more",
-    holds: |_| true,
-};
+const DRAWN: Rule<u32> = Rule::number_of("pictures", Range::from(1).to(MOST_DRAWN));
+const REJECTS: Rule<u32> = Rule::number_of("files", Range::from(0));
+const NO_REJECTS: u32 = 0;
 /// A seed; TOML's integers end at 2^63 − 1.
-pub(super) const SEED: Rule<u64> = Rule {
-    must_be: "a whole number from 0 to 9223372036854775807",
-    holds: |&seed| i64::try_from(seed).is_ok(),
-};
+pub(super) const SEED: Rule<u64> = Rule::new("a whole number", Range::from(0).to(i64::MAX as u64));
 
 /// Where pictures come from.
 #[derive(Clone, Debug, PartialEq)]
@@ -60,30 +53,59 @@ pub struct Drawn {
 }
 
 /// A data set as written.
-#[derive(Debug)]
+#[derive(Debug, JsonSchema)]
+#[schemars(rename_all = "snake_case", deny_unknown_fields)]
 pub(super) enum DatasetFile {
+    /// A folder per class.
     Folders(FoldersFile),
+    /// Pictures that goldrun draws itself.
     Drawn(DrawnFile),
 }
 
-#[derive(Debug)]
+#[derive(Debug, JsonSchema)]
+#[schemars(deny_unknown_fields)]
 pub(super) struct FoldersFile {
+    /// The artifact with the pictures.
+    #[schemars(required, transform = &ROLE)]
     pub(super) artifact: Option<Located<String>>,
+    /// Folder of the training source.
+    #[schemars(required, transform = &FOLDER)]
     train: Option<Located<String>>,
+    /// Folder of the validation source.
+    #[schemars(transform = &FOLDER, extend("x-default" = CUT_VALIDATION))]
     validation: Option<Located<String>>,
+    /// Folder of the test source.
+    #[schemars(transform = &FOLDER, extend("x-default" = CUT_TEST))]
     test: Option<Located<String>>,
+    /// How many files that cannot be decoded are tolerated, over all splits.
+    #[schemars(transform = &REJECTS, extend("default" = NO_REJECTS))]
     rejects: Option<Located<u32>>,
+    #[schemars(skip)]
     sources: Sources,
 }
 
-#[derive(Debug)]
+#[derive(Debug, JsonSchema)]
+#[schemars(deny_unknown_fields)]
 pub(super) struct DrawnFile {
+    /// Seed of the drawing.
+    #[schemars(transform = &SEED, extend("x-default" = "`split.seed`"))]
     seed: Option<Located<u64>>,
+    /// Pictures in the training source.
+    #[schemars(required, transform = &DRAWN)]
     train: Option<Located<u32>>,
+    /// Pictures in the validation source.
+    #[schemars(transform = &DRAWN, extend("x-default" = CUT_VALIDATION))]
     validation: Option<Located<u32>>,
+    /// Pictures in the test source.
+    #[schemars(transform = &DRAWN, extend("x-default" = CUT_TEST))]
     test: Option<Located<u32>>,
+    #[schemars(skip)]
     sources: Sources,
 }
+
+/// What comes instead of a source.
+const CUT_VALIDATION: &str = "none: cut by `[split.validation]`";
+const CUT_TEST: &str = "none: cut by `[split.test]`";
 
 /// Where the source of each split is named, right or wrong.
 type Sources = [Option<Place>; 3];
@@ -190,7 +212,10 @@ impl DatasetFile {
                     train: text(&folders.train)?,
                     validation: text(&folders.validation),
                     test: text(&folders.test),
-                    rejects: folders.rejects.as_ref().map_or(0, |number| number.value),
+                    rejects: folders
+                        .rejects
+                        .as_ref()
+                        .map_or(NO_REJECTS, |number| number.value),
                 }))
             }
             Self::Drawn(drawn) => {

@@ -2,8 +2,12 @@
 
 use std::collections::BTreeMap;
 
+use schemars::transform::Transform;
+use schemars::{JsonSchema, Schema, json_schema};
+use serde_json::Value as Json;
+
 use super::Recipe;
-use super::artifact::{Artifact, ArtifactFile, Use, is_word};
+use super::artifact::{Artifact, ArtifactFile, ON_DISK, ROLE, Use, WORD};
 use super::check::CheckFile;
 use super::dataset::{DatasetFile, SEED};
 use super::figure::Measured;
@@ -11,26 +15,20 @@ use super::input::InputFile;
 use super::load::Layers;
 use super::metric::{EvaluateFile, Metric};
 use super::model::ModelFile;
-use super::phase::{self, PhaseFile, is_line};
+use super::phase::{self, MOST_PHASES, PhaseFile, SHOWN};
 use super::published::PublishedFile;
 use super::split::SplitFile;
 use super::syntax::{
-    Decode, KindGroup, Located, MergeRules, Node, Problem, Problems, Reader, Rule, Sources, nearest,
+    Decode, Inside, KindGroup, Located, MergeRules, Node, Problem, Problems, Range, Reader, Rule,
+    Sources, nearest,
 };
 
 /// The format that this goldrun reads.
-pub(super) const FORMAT: Rule<u32> = Rule {
-    must_be: "1, the only format that this goldrun reads",
-    holds: |&format| format == 1,
-};
-const NAME: Rule<String> = Rule {
-    must_be: "a file's stem: up to 64 letters, digits, `-` and `_`",
-    holds: |name| is_word(name),
-};
-const TITLE: Rule<String> = Rule {
-    must_be: "one line of text that is not empty",
-    holds: |title| is_line(title),
-};
+pub(super) const FORMAT: Rule<u32> =
+    Rule::new("1, the only format that this goldrun reads", Range::only(1));
+const NAME: Rule<String> = Rule::new("a file's stem: up to 64 letters, digits, `-` and `_`", WORD);
+/// Another recipe to start from.
+pub(super) const EXTENDS: Rule<String> = Rule::new("the path of another recipe", ON_DISK);
 
 /// Keys that a recipe says for itself and never takes from the one that it extends: its name, which
 /// names its golden, how that golden is held, and what its own source claims.
@@ -68,20 +66,70 @@ pub(super) const MERGE: MergeRules = MergeRules {
 };
 
 /// A recipe as written, `extends` and `--set` applied.
-#[derive(Debug)]
+#[derive(Debug, JsonSchema)]
+#[schemars(deny_unknown_fields, transform = add_opening)]
 pub(super) struct RecipeFile {
+    /// The file's name without `.toml`. Names the golden too: `golden/<name>.toml`.
+    #[schemars(required, transform = &NAME)]
     name: Option<Located<String>>,
+    /// One line for people.
+    #[schemars(transform = &SHOWN, extend("x-default" = "`name`"))]
     title: Option<Located<String>>,
+    /// Seed of everything random ([seeds](#seeds)).
+    #[schemars(required, transform = &SEED)]
     seed: Option<Located<u64>>,
+    /// The files and folders that the recipe needs, each under a role.
+    #[schemars(
+        rename = "artifact",
+        with = "Option<BTreeMap<String, ArtifactFile>>",
+        transform = Inside("propertyNames", &ROLE)
+    )]
     artifacts: Vec<(Located<String>, ArtifactFile)>,
+    /// Where pictures come from.
+    #[schemars(required)]
     dataset: Option<Located<DatasetFile>>,
+    /// What the network sees.
+    #[schemars(required)]
     input: Option<Located<InputFile>>,
+    /// How a source of pictures is cut.
+    #[schemars(with = "Option<SplitFile>")]
     split: SplitFile,
+    /// The network.
+    #[schemars(required)]
     model: Option<Located<ModelFile>>,
+    /// Stretches of training, in order.
+    #[schemars(required, rename = "phase", length(min = 1, max = MOST_PHASES))]
     phases: Option<Located<Vec<Located<PhaseFile>>>>,
+    /// What is measured.
+    #[schemars(with = "Option<EvaluateFile>", extend("x-default" = "loss and accuracy"))]
     evaluate: EvaluateFile,
+    /// Figures that a source claims.
+    #[schemars(with = "Option<Vec<PublishedFile>>")]
     published: Vec<Located<PublishedFile>>,
+    /// How the golden is held.
+    #[schemars(with = "Option<CheckFile>", extend("x-default" = "the same bits"))]
     check: CheckFile,
+}
+
+/// The keys that are read before anything else is: what they say decides what the others are laid over.
+fn add_opening(schema: &mut Schema) {
+    let mut format = json_schema!({
+        "description": "The format of the file.",
+        "type": "integer"
+    });
+    (&FORMAT).transform(&mut format);
+    let mut extends = json_schema!({
+        "description": "Another recipe to start from ([extending a recipe](#extending-a-recipe)).",
+        "type": "string"
+    });
+    (&EXTENDS).transform(&mut extends);
+    if let Some(Json::Object(properties)) = schema.get_mut("properties") {
+        properties.shift_insert(0, "format".to_owned(), format.into());
+        properties.shift_insert(1, "extends".to_owned(), extends.into());
+    }
+    if let Some(Json::Array(required)) = schema.get_mut("required") {
+        required.insert(0, "format".into());
+    }
 }
 
 impl Decode for RecipeFile {
@@ -91,7 +139,7 @@ impl Decode for RecipeFile {
         table.required("format", &FORMAT);
         let recipe = Self {
             name: table.required("name", &NAME),
-            title: table.value("title", &TITLE),
+            title: table.value("title", &SHOWN),
             seed: table.required("seed", &SEED),
             artifacts: table.map("artifact"),
             dataset: table.required_nested("dataset", "`[dataset.folders]` or `[dataset.drawn]`"),
@@ -214,7 +262,7 @@ impl RecipeFile {
 
     fn check_artifacts(&self, problems: &mut Problems) {
         for (role, artifact) in &self.artifacts {
-            if !is_word(&role.value) {
+            if !ROLE.holds(&role.value) {
                 let title = "a role must be a word: letters, digits, `-` and `_`";
                 problems.add(Problem::new(role.place, title, "this one cannot be used"));
             }

@@ -1,26 +1,22 @@
 //! What the network sees.
 
+use schemars::JsonSchema;
+
 use super::syntax::{
-    Decode, Located, Node, Problem, Problems, Reader, Rule, Scalar, Value, read_word,
+    Decode, Inside, Located, Node, Problem, Problems, Range, Reader, Rule, Scalar, Value, read_word,
 };
 
 /// MobileNetV2 halves the picture five times.
 const SIZE_STEP: u32 = 32;
-const SIZE: Rule<u32> = Rule {
-    must_be: "a multiple of 32 from 32 to 4096",
-    holds: |&pixels| pixels.is_multiple_of(SIZE_STEP) && (SIZE_STEP..=4096).contains(&pixels),
-};
-const BATCH_SIZE: Rule<u32> = Rule {
-    must_be: "a number of images from 1 to 65536",
-    holds: |&images| (1..=65_536).contains(&images),
-};
-const TURN: Rule<f64> = Rule {
-    must_be: "a part of a full turn: over 0, at most 1",
-    holds: |&turn| turn > 0.0 && turn <= 1.0,
-};
+const SIZE: Rule<u32> = Rule::number_of("pixels", Range::from(SIZE_STEP).to(4096).step(SIZE_STEP));
+const SIDES: &str = "`[height, width]` in pixels";
+const BATCH_SIZE: Rule<u32> = Rule::number_of("images", Range::from(1).to(65_536));
+const TURN: Rule<f64> = Rule::new("a part of a full turn", Range::over(0.0).to(1.0));
 /// Each augmentation has a slot of the random streams; nobody needs more than this.
 const MOST_AUGMENTATIONS: usize = 64;
 const DEFAULT_BATCH_SIZE: u32 = 32;
+/// Keras'.
+const DEFAULT_ORIENTATION: Orientation = Orientation::Ignore;
 
 /// What the network sees.
 #[derive(Clone, Debug, PartialEq)]
@@ -36,7 +32,8 @@ pub struct Input {
 }
 
 /// What the EXIF orientation of a photo does.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, JsonSchema)]
+#[schemars(rename_all = "snake_case")]
 pub enum Orientation {
     /// Nothing, as in Keras.
     Ignore,
@@ -45,11 +42,14 @@ pub enum Orientation {
 }
 
 /// A random change of a training image.
-#[derive(Clone, Copy, Debug, PartialEq)]
+#[derive(Clone, Copy, Debug, PartialEq, JsonSchema)]
+#[schemars(rename_all = "snake_case")]
 pub enum Augmentation {
-    /// Mirror left and right with probability one half.
+    /// Mirrored left and right, every other image on average.
+    #[schemars(rename = "flip", with = "Flip")]
     FlipHorizontal,
-    /// Rotate by an angle uniform in ±`turn`, filling by reflection.
+    /// Rotated about the centre, by an angle uniform in ±`turn`.
+    #[schemars(with = "RotationFile")]
     Rotation {
         /// Largest angle, in turns.
         turn: f64,
@@ -57,26 +57,65 @@ pub enum Augmentation {
 }
 
 /// The `[input]` table as written.
-#[derive(Debug)]
+#[derive(Debug, JsonSchema)]
+#[schemars(deny_unknown_fields)]
 pub(super) struct InputFile {
+    /// Height and width. Every picture is resized to it.
+    #[schemars(required, extend("x-type" = SIDES))]
     image_size: Option<Located<ImageSize>>,
+    /// Images in a step.
+    #[schemars(transform = &BATCH_SIZE, extend("default" = DEFAULT_BATCH_SIZE))]
     batch_size: Option<Located<u32>>,
+    /// Random changes of training images, in order.
+    #[schemars(length(max = MOST_AUGMENTATIONS), extend("default" = []))]
     augment: Option<Located<Vec<Located<Augmentation>>>>,
+    /// What the EXIF mark of a photo's rotation does.
+    #[schemars(extend("default" = DEFAULT_ORIENTATION.word()))]
     orientation: Option<Located<Orientation>>,
 }
 
-#[derive(Debug)]
-struct ImageSize([u32; 2]);
+/// `[height, width]`
+#[derive(Debug, JsonSchema)]
+struct ImageSize(#[schemars(transform = Inside("items", &SIZE))] [u32; 2]);
+
+/// The axis of a flip.
+#[derive(Clone, Copy, JsonSchema)]
+#[schemars(rename_all = "snake_case")]
+enum Flip {
+    /// Left becomes right.
+    Horizontal,
+}
+
+/// A `rotation` as written.
+#[derive(JsonSchema)]
+#[schemars(deny_unknown_fields)]
+struct RotationFile {
+    /// Largest angle as a part of a full turn: 0.2 is up to 72° either way.
+    #[schemars(required, transform = &TURN)]
+    turn: Option<Located<f64>>,
+    /// What comes in at the edges: the picture, mirrored.
+    #[schemars(extend("default" = "reflect"))]
+    #[expect(
+        dead_code,
+        reason = "there is one; written in recipes because Keras has others"
+    )]
+    fill: Option<Located<Fill>>,
+}
+
+/// What comes in at the edges.
+#[derive(Clone, Copy, JsonSchema)]
+#[schemars(rename_all = "snake_case")]
+enum Fill {
+    /// The picture, mirrored.
+    Reflect,
+}
 
 impl Decode for InputFile {
     fn decode(node: &Node, problems: &mut Problems) -> Option<Self> {
-        let orientations = [
-            ("ignore", Orientation::Ignore),
-            ("apply", Orientation::Apply),
-        ];
+        let orientations = [Orientation::Ignore, Orientation::Apply].map(|one| (one.word(), one));
         let mut table = Reader::new(node, problems)?;
         let input = Self {
-            image_size: table.required_nested("image_size", "`[height, width]` in pixels"),
+            image_size: table.required_nested("image_size", SIDES),
             batch_size: table.value("batch_size", &BATCH_SIZE),
             augment: table.list("augment"),
             orientation: table.word("orientation", &orientations),
@@ -89,10 +128,10 @@ impl Decode for InputFile {
 impl Decode for ImageSize {
     fn decode(node: &Node, problems: &mut Problems) -> Option<Self> {
         let Value::Array(sides) = &node.value else {
-            let title = "`image_size` must be `[height, width]` in pixels";
+            let title = format!("`image_size` must be {SIDES}");
             let label = format!("found {}", node.value.words());
             let mut problem = Problem::new(node.place, title, label);
-            if let Some(side) = u32::read(&node.value).filter(SIZE.holds) {
+            if let Some(side) = u32::read(&node.value).filter(|side| SIZE.holds(side)) {
                 problem = problem.help(format!("a square picture is `[{side}, {side}]`"));
             }
             problems.add(problem);
@@ -100,7 +139,7 @@ impl Decode for ImageSize {
         };
         let [height, width] = sides.as_slice() else {
             let label = format!("found {} numbers", sides.len());
-            let title = "`image_size` must be `[height, width]` in pixels";
+            let title = format!("`image_size` must be {SIDES}");
             problems.add(Problem::new(node.place, title, label));
             return None;
         };
@@ -115,20 +154,39 @@ impl Decode for Augmentation {
         let mut table = Reader::new(node, problems)?;
         let augmentation = table.kind(&[
             ("flip", |node, problems| {
-                let words = [("horizontal", Self::FlipHorizontal)];
-                read_word("`flip`", "\"horizontal\"", &words, node, problems)
+                let words = [("horizontal", Flip::Horizontal)];
+                match read_word("`flip`", "\"horizontal\"", &words, node, problems)? {
+                    Flip::Horizontal => Some(Self::FlipHorizontal),
+                }
             }),
             ("rotation", |node, problems| {
-                let mut table = Reader::new(node, problems)?;
-                let turn = table.required("turn", &TURN);
-                // The only fill so far; written in recipes because Keras has others.
-                table.word("fill", &[("reflect", ())]);
-                table.finish();
-                Some(Self::Rotation { turn: turn?.value })
+                let turn = RotationFile::decode(node, problems)?.turn?.value;
+                Some(Self::Rotation { turn })
             }),
         ]);
         table.finish();
         augmentation.map(|augmentation| augmentation.value)
+    }
+}
+
+impl Decode for RotationFile {
+    fn decode(node: &Node, problems: &mut Problems) -> Option<Self> {
+        let mut table = Reader::new(node, problems)?;
+        let rotation = Self {
+            turn: table.required("turn", &TURN),
+            fill: table.word("fill", &[("reflect", Fill::Reflect)]),
+        };
+        table.finish();
+        Some(rotation)
+    }
+}
+
+impl Orientation {
+    const fn word(self) -> &'static str {
+        match self {
+            Self::Ignore => "ignore",
+            Self::Apply => "apply",
+        }
     }
 }
 
@@ -159,7 +217,7 @@ impl InputFile {
             orientation: self
                 .orientation
                 .as_ref()
-                .map_or(Orientation::Ignore, |orientation| orientation.value),
+                .map_or(DEFAULT_ORIENTATION, |orientation| orientation.value),
         })
     }
 }

@@ -3,10 +3,10 @@
 use std::path::{Path, PathBuf};
 
 use super::error::{Error, Report};
-use super::file::{FORMAT, MERGE, NEVER_INHERITED, RecipeFile};
+use super::file::{EXTENDS, FORMAT, MERGE, NEVER_INHERITED, RecipeFile};
 use super::location::{Location, find, resolve};
 use super::syntax::{
-    Base, Decode, Merger, Node, Origin, Place, Problem, Problems, Scalar, Sources, Value, parse,
+    Base, Decode, Merger, Node, Origin, Place, Problem, Problems, Sources, Value, parse,
 };
 use super::{Model, Recipe};
 
@@ -136,12 +136,9 @@ impl Loader<'_> {
 
     /// The tree that a file extends, without what is never inherited.
     fn base(&mut self, location: &Location, extends: &Node) -> Option<Node> {
-        let Some(path) = String::read(&extends.value) else {
-            let label = format!("found {}", extends.value.words());
-            let title = "`extends` must be the path of another recipe";
-            self.problems.add(Problem::new(extends.place, title, label));
-            return None;
-        };
+        let path = EXTENDS
+            .read("`extends`", extends, &mut self.problems)?
+            .value;
         let base = resolve(location, &path);
         if self.chain.contains(&base.identity()) || self.chain.len() >= DEEPEST {
             self.problems.add(self.cycle(extends.place, &base));

@@ -1,22 +1,23 @@
 //! What is measured on every split.
 
-use super::syntax::{Decode, Located, Node, Problem, Problems, Reader, Rule, Value, read_word};
+use schemars::{JsonSchema, Schema};
+use serde_json::{Value as Json, json};
 
-const PROBABILITY: Rule<f64> = Rule {
-    must_be: "a number between 0 and 1, neither included",
-    holds: |&probability| probability > 0.0 && probability < 1.0,
+use super::syntax::{
+    Decode, Located, Node, Problem, Problems, Range, Reader, Rule, Value, read_word,
 };
-const LOGIT: Rule<f64> = Rule {
-    must_be: "a number that a 32-bit float can hold",
-    holds: |&logit| (logit as f32).is_finite(),
-};
+
+const PROBABILITY: Rule<f64> = Rule::new("a number", Range::over(0.0).under(1.0));
+const LOGIT: Rule<f64> = Rule::new("a number", Range::FLOAT);
 
 /// What is measured on every split.
-#[derive(Clone, Copy, Debug, PartialEq)]
+#[derive(Clone, Copy, Debug, PartialEq, JsonSchema)]
+#[schemars(rename_all = "snake_case", deny_unknown_fields, transform = add_bare_accuracy)]
 pub enum Metric {
     /// Mean loss.
     Loss,
-    /// Share of examples classified right.
+    /// Share of pictures that are classified right.
+    #[schemars(with = "Threshold")]
     Accuracy {
         /// Where a binary logit counts as class 1.
         threshold: Threshold,
@@ -24,12 +25,26 @@ pub enum Metric {
 }
 
 /// Threshold of binary accuracy, strict.
-#[derive(Clone, Copy, Debug, PartialEq)]
+#[derive(Clone, Copy, Debug, PartialEq, JsonSchema)]
+#[schemars(rename_all = "snake_case", deny_unknown_fields)]
 pub enum Threshold {
-    /// On the probability.
-    Probability(f64),
-    /// On the logit.
-    Logit(f64),
+    /// A picture counts as class 1, the second by name, if its probability of that is above this.
+    Probability(#[schemars(transform = &PROBABILITY)] f64),
+    /// The same for the logit; 0 is probability 0.5.
+    Logit(#[schemars(transform = &LOGIT)] f64),
+}
+
+/// The accuracy may also be named without a table.
+fn add_bare_accuracy(schema: &mut Schema) {
+    if let Some(Json::Array(forms)) = schema.get_mut("oneOf") {
+        let threshold = Threshold::DEFAULT;
+        let word = Metric::Accuracy { threshold }.word();
+        let description = "Accuracy, at probability 0.5 where there are two classes.";
+        forms.insert(
+            1,
+            json!({ "const": word, "type": "string", "description": description }),
+        );
+    }
 }
 
 impl Threshold {
@@ -48,8 +63,11 @@ impl Metric {
 }
 
 /// The `[evaluate]` table as written.
-#[derive(Debug, Default)]
+#[derive(Debug, Default, JsonSchema)]
+#[schemars(deny_unknown_fields)]
 pub(super) struct EvaluateFile {
+    /// What is measured on every split. `"loss"` always is.
+    #[schemars(extend("default" = ["loss", "accuracy"]))]
     metrics: Option<Located<Vec<Located<Metric>>>>,
 }
 

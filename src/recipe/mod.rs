@@ -42,6 +42,7 @@ pub use phase::{Phase, Trainable};
 pub use published::{Better, Published, Tolerance};
 pub use split::{Amount, Cut, Split, SplitName};
 
+pub mod schema;
 pub mod shipped;
 pub mod template;
 

@@ -1,16 +1,12 @@
 //! The network: a backbone with a head.
 
-use super::artifact::ROLE;
-use super::syntax::{Decode, Located, Node, Problems, Reader, Rule};
+use schemars::JsonSchema;
 
-const ALPHA: Rule<f64> = Rule {
-    must_be: "a width multiplier over 0, at most 16",
-    holds: |&alpha| alpha > 0.0 && alpha <= 16.0,
-};
-const DROPOUT: Rule<f64> = Rule {
-    must_be: "a rate from 0 to under 1",
-    holds: |rate| (0.0..1.0).contains(rate),
-};
+use super::artifact::ROLE;
+use super::syntax::{Decode, Located, Node, Problems, Range, Reader, Rule};
+
+const ALPHA: Rule<f64> = Rule::new("a width multiplier", Range::over(0.0).to(16.0));
+const DROPOUT: Rule<f64> = Rule::new("a rate", Range::from(0.0).under(1.0));
 /// MobileNetV2 as published.
 pub(super) const DEFAULT_ALPHA: f64 = 1.0;
 /// The tutorial's.
@@ -31,18 +27,29 @@ pub enum Model {
 }
 
 /// Global average pool, dropout, dense.
-#[derive(Clone, Copy, Debug, PartialEq)]
+#[derive(Clone, Copy, Debug, PartialEq, JsonSchema)]
+#[schemars(deny_unknown_fields)]
 pub struct Head {
-    /// Dropout rate in [0, 1).
+    /// Part of the features that is dropped in training.
+    #[schemars(with = "Option<f64>", transform = &DROPOUT, extend("default" = DEFAULT_DROPOUT))]
     pub dropout: f64,
 }
 
 /// The `[model]` table as written.
-#[derive(Debug)]
+#[derive(Debug, JsonSchema)]
+#[schemars(deny_unknown_fields)]
 pub(super) enum ModelFile {
+    /// MobileNetV2 without its top, as in Keras.
+    #[schemars(rename = "mobilenet_v2")]
     MobileNetV2 {
+        /// Width; Keras has weights for 0.35, 0.5, 0.75, 1.0, 1.3 and 1.4.
+        #[schemars(transform = &ALPHA, extend("default" = DEFAULT_ALPHA))]
         alpha: Option<Located<f64>>,
+        /// The artifact with the backbone's weights. They must be of the same alpha.
+        #[schemars(required, transform = &ROLE)]
         weights: Option<Located<String>>,
+        /// What is put on top: global average pool, dropout, a dense layer.
+        #[schemars(extend("x-default" = "as below"))]
         head: Option<Located<Head>>,
     },
 }

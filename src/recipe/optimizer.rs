@@ -1,29 +1,14 @@
 //! Update rules.
 
-use super::syntax::{Decode, Located, Node, Problem, Problems, Reader, Rule};
+use schemars::JsonSchema;
+
+use super::syntax::{Decode, Located, Node, Problem, Problems, Range, Reader, Rule};
 
 /// Constants are rounded to 32 bits before they are used, and must survive that.
-fn is_positive(number: f64) -> bool {
-    let rounded = number as f32;
-    rounded > 0.0 && rounded.is_finite()
-}
-
-const LEARNING_RATE: Rule<f64> = Rule {
-    must_be: "a number over 0 that a 32-bit float can hold",
-    holds: |&rate| is_positive(rate),
-};
-const EPSILON: Rule<f64> = Rule {
-    must_be: "a number over 0 that a 32-bit float can hold",
-    holds: |&epsilon| is_positive(epsilon),
-};
-const DECAY: Rule<f64> = Rule {
-    must_be: "a number from 0 to under 1",
-    holds: |decay| (0.0..1.0).contains(decay),
-};
-const YES_OR_NO: Rule<bool> = Rule {
-    must_be: "true or false",
-    holds: |_| true,
-};
+const LEARNING_RATE: Rule<f64> = Rule::new("a number", Range::POSITIVE_FLOAT);
+const EPSILON: Rule<f64> = Rule::new("a number", Range::POSITIVE_FLOAT);
+const DECAY: Rule<f64> = Rule::new("a number", Range::from(0.0).under(1.0));
+const YES_OR_NO: Rule<bool> = Rule::new("true or false", ());
 
 /// Keras' defaults.
 pub(super) const BETA_1: f64 = 0.9;
@@ -31,39 +16,52 @@ pub(super) const BETA_2: f64 = 0.999;
 pub(super) const RHO: f64 = 0.9;
 pub(super) const DEFAULT_EPSILON: f64 = 1e-7;
 pub(super) const NO_MOMENTUM: f64 = 0.0;
+pub(super) const NESTEROV: bool = false;
 
 /// An update rule, Keras 3's formulas (arithmetic.md §6).
-#[derive(Clone, Copy, Debug, PartialEq)]
+#[derive(Clone, Copy, Debug, PartialEq, JsonSchema)]
+#[schemars(rename_all = "lowercase", deny_unknown_fields)]
 pub enum Optimizer {
     /// Adam (Kingma and Ba 2015).
     Adam {
         /// Learning rate.
+        #[schemars(transform = &LEARNING_RATE)]
         learning_rate: f64,
         /// Decay of the first moment.
+        #[schemars(with = "Option<f64>", transform = &DECAY, extend("default" = BETA_1))]
         beta_1: f64,
         /// Decay of the second moment.
+        #[schemars(with = "Option<f64>", transform = &DECAY, extend("default" = BETA_2))]
         beta_2: f64,
         /// Added to the root.
+        #[schemars(with = "Option<f64>", transform = &EPSILON, extend("default" = DEFAULT_EPSILON))]
         epsilon: f64,
     },
     /// RMSprop (Hinton 2012), not centred.
     RmsProp {
         /// Learning rate.
+        #[schemars(transform = &LEARNING_RATE)]
         learning_rate: f64,
         /// Decay of the squared gradient.
+        #[schemars(with = "Option<f64>", transform = &DECAY, extend("default" = RHO))]
         rho: f64,
         /// Momentum; 0 is none.
+        #[schemars(with = "Option<f64>", transform = &DECAY, extend("default" = NO_MOMENTUM))]
         momentum: f64,
         /// Added under the root.
+        #[schemars(with = "Option<f64>", transform = &EPSILON, extend("default" = DEFAULT_EPSILON))]
         epsilon: f64,
     },
-    /// Stochastic gradient descent.
+    /// Stochastic gradient descent, with momentum if you like.
     Sgd {
         /// Learning rate.
+        #[schemars(transform = &LEARNING_RATE)]
         learning_rate: f64,
         /// Momentum; 0 is none.
+        #[schemars(with = "Option<f64>", transform = &DECAY, extend("default" = NO_MOMENTUM))]
         momentum: f64,
-        /// Nesterov's form.
+        /// Nesterov's form; needs a `momentum` over 0.
+        #[schemars(with = "Option<bool>", extend("default" = NESTEROV))]
         nesterov: bool,
     },
 }
@@ -125,7 +123,7 @@ fn sgd(node: &Node, problems: &mut Problems) -> Option<Optimizer> {
     Some(Optimizer::Sgd {
         learning_rate: learning_rate?.value,
         momentum,
-        nesterov: nesterov.is_some_and(|nesterov| nesterov.value),
+        nesterov: nesterov.map_or(NESTEROV, |nesterov| nesterov.value),
     })
 }
 

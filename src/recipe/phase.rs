@@ -1,30 +1,44 @@
 //! Phases: stretches of training with their own optimizer and trainable set.
 
+use schemars::JsonSchema;
+
 use super::optimizer::Optimizer;
 use super::syntax::{
-    Decode, Located, Node, Problem, Problems, Reader, Rule, Value, nearest, read_word,
+    Decode, Form, Located, Node, Problem, Problems, Range, Reader, Rule, Text, Value, nearest,
+    read_word,
 };
 
 /// The random streams number epochs in 20 bits and phases in 12 (arithmetic.md §7).
-const EPOCHS: Rule<u32> = Rule {
-    must_be: "a number of epochs from 1 to 1048575",
-    holds: |&epochs| (1..1 << 20).contains(&epochs),
-};
+const MOST_EPOCHS: u32 = (1 << 20) - 1;
 pub(super) const MOST_PHASES: usize = (1 << 12) - 1;
 
-const NAME: Rule<String> = Rule {
-    must_be: "one line of text that is not empty",
-    holds: |name| is_line(name),
-};
-const FIRST_EPOCH: Rule<u32> = Rule {
-    must_be: "the number that the first epoch is shown with, from 0 to 1048575",
-    holds: |&epoch| epoch < 1 << 20,
-};
-const INDEX: Rule<i64> = Rule {
-    must_be: "a layer: its Keras name or its index (negative counts from the end)",
+const EPOCHS: Rule<u32> = Rule::number_of("epochs", Range::from(1).to(MOST_EPOCHS));
+const FIRST_EPOCH: Rule<u32> = Rule::new(
+    "the number that the first epoch is shown with,",
+    Range::from(0).to(MOST_EPOCHS),
+);
+const INDEX: Rule<i64> = Rule::new(
+    "a layer: its Keras name or its index (negative counts from the end)",
     // Which layers there are is the model's knowledge: see `check_layers`.
-    holds: |_| true,
+    Range::ALL,
+);
+const LAYER: Rule<String> = Rule::new(
+    "the Keras name of a layer",
+    Text {
+        name: "name of a layer",
+        ..LINE
+    },
+);
+
+/// A line that can be shown: not blank, without control characters.
+pub(super) const LINE: Text = Text {
+    name: "line",
+    forms: &[Form::of(
+        r"^[^\u0000-\u001f\u007f-\u009f]*[^\s\u0000-\u001f\u007f-\u009f][^\u0000-\u001f\u007f-\u009f]*$",
+    )],
 };
+/// A line for people.
+pub(super) const SHOWN: Rule<String> = Rule::new("one line of text that is not empty", LINE);
 
 /// A stretch of training with its own optimizer and trainable set.
 #[derive(Clone, Debug, PartialEq)]
@@ -55,34 +69,56 @@ pub enum Trainable {
 }
 
 /// A `[[phase]]` as written.
-#[derive(Debug)]
+#[derive(Debug, JsonSchema)]
+#[schemars(deny_unknown_fields)]
 pub(super) struct PhaseFile {
+    /// For people, and for [merging](#extending-a-recipe); no two phases have the same.
+    #[schemars(required, transform = &SHOWN)]
     pub(super) name: Option<Located<String>>,
+    /// Number of epochs.
+    #[schemars(required, transform = &EPOCHS)]
     pub(super) epochs: Option<Located<u32>>,
+    /// The number that the first epoch is shown with. Changes nothing else.
+    #[schemars(
+        transform = &FIRST_EPOCH,
+        extend("x-default" = "one more than the last one shown; 1 at the start")
+    )]
     first_epoch: Option<Located<u32>>,
+    /// What is trained. The head always is.
+    #[schemars(required)]
     train: Option<Located<TrainFile>>,
+    /// The update rule.
+    #[schemars(required)]
     optimizer: Option<Located<Optimizer>>,
 }
 
 /// The `train` of a phase as written.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, JsonSchema)]
+#[schemars(rename_all = "snake_case", deny_unknown_fields)]
 enum TrainFile {
+    /// Nothing but the head.
     Head,
+    /// Everything.
     All,
+    /// The backbone is trained from this layer on: its name, or its index, from 1 to 153, or from −153 to −1
+    /// from the end.
     From(Located<Layer>),
 }
 
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, JsonSchema)]
+#[schemars(untagged)]
 enum Layer {
-    Index(i64),
-    Name(String),
+    /// Its index: from 1, or negative from the end.
+    Index(#[schemars(transform = &INDEX)] i64),
+    /// Its name in Keras.
+    Name(#[schemars(transform = &LAYER)] String),
 }
 
 impl Decode for PhaseFile {
     fn decode(node: &Node, problems: &mut Problems) -> Option<Self> {
         let mut table = Reader::new(node, problems)?;
         let phase = Self {
-            name: table.required("name", &NAME),
+            name: table.required("name", &SHOWN),
             epochs: table.required("epochs", &EPOCHS),
             first_epoch: table.value("first_epoch", &FIRST_EPOCH),
             train: table.required_nested("train", TRAIN_MUST_BE),
@@ -101,7 +137,7 @@ impl Decode for TrainFile {
     fn decode(node: &Node, problems: &mut Problems) -> Option<Self> {
         if matches!(node.value, Value::Table(_)) {
             let mut table = Reader::new(node, problems)?;
-            let layer = table.required_nested("from", INDEX.must_be);
+            let layer = table.required_nested("from", &INDEX.must_be());
             table.finish();
             return layer.map(Self::From);
         }
@@ -113,7 +149,7 @@ impl Decode for TrainFile {
 impl Decode for Layer {
     fn decode(node: &Node, problems: &mut Problems) -> Option<Self> {
         match &node.value {
-            Value::String(name) if is_line(name) => Some(Self::Name(name.clone())),
+            Value::String(name) if LAYER.holds(name) => Some(Self::Name(name.clone())),
             _ => {
                 let index = INDEX.read("`from`", node, problems)?;
                 Some(Self::Index(index.value))
@@ -235,7 +271,21 @@ impl Layer {
     }
 }
 
-/// True for a line that can be shown: not empty, without control characters.
-pub(super) fn is_line(text: &str) -> bool {
-    !text.trim().is_empty() && !text.chars().any(char::is_control)
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    proptest! {
+        #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::default() })]
+
+        #[test]
+        fn a_line_is_not_blank_and_has_no_control_characters(
+            text in prop_oneof!["[ a\u{a0}\u{2003}\\n\\x7f\u{85}]{0,4}", any::<String>()],
+        ) {
+            let is_line = !text.trim().is_empty() && !text.contains(char::is_control);
+            prop_assert_eq!(LINE.fits(&text), is_line);
+        }
+    }
 }

@@ -1,25 +1,22 @@
 //! Figures that a source claims, and tolerances.
 
-use super::figure::{Measured, Wrong};
-use super::phase::is_line;
-use super::syntax::{Decode, Located, Node, Problem, Problems, Reader, Rule};
+use schemars::JsonSchema;
 
-pub(super) const ABS: Rule<f64> = Rule {
-    must_be: "how far the figure may be off: a number from 0",
-    holds: |&abs| abs >= 0.0 && abs.is_finite(),
-};
-const VALUE: Rule<f64> = Rule {
-    must_be: "a number",
-    holds: |value| value.is_finite(),
-};
-const SOURCE: Rule<String> = Rule {
-    must_be: "who claims the figure: one line of text",
-    holds: |source| is_line(source),
-};
-const FIGURE: Rule<String> = Rule {
-    must_be: "the address of a figure, such as \"test.accuracy\"",
-    holds: |address| !address.is_empty(),
-};
+use super::figure::{Measured, Wrong};
+use super::phase::LINE;
+use super::syntax::{Decode, Located, Node, Problem, Problems, Range, Reader, Rule, Text};
+
+pub(super) const ABS: Rule<f64> =
+    Rule::new("how far the figure may be off: a number", Range::from(0.0));
+const VALUE: Rule<f64> = Rule::new("a number", Range::ALL);
+const SOURCE: Rule<String> = Rule::new("who claims the figure: one line of text", LINE);
+const FIGURE: Rule<String> = Rule::new(
+    "the address of a figure, such as \"test.accuracy\"",
+    Text {
+        name: "address",
+        ..LINE
+    },
+);
 
 /// A figure that a source claims.
 #[derive(Clone, Debug, PartialEq)]
@@ -44,7 +41,8 @@ pub struct Tolerance {
 }
 
 /// Direction of a figure.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, JsonSchema)]
+#[schemars(rename_all = "snake_case")]
 pub enum Better {
     /// More is better.
     Higher,
@@ -52,16 +50,29 @@ pub enum Better {
     Lower,
 }
 
+/// What is said where no direction is.
+pub(super) const EITHER_WAY: &str = "off either way";
 pub(super) const DIRECTIONS: [(&str, Better); 2] =
     [("higher", Better::Higher), ("lower", Better::Lower)];
 
 /// A `[[published]]` as written.
-#[derive(Debug)]
+#[derive(Debug, JsonSchema)]
+#[schemars(deny_unknown_fields)]
 pub(super) struct PublishedFile {
+    /// Who claims it.
+    #[schemars(required, transform = &SOURCE)]
     source: Option<Located<String>>,
+    /// Which figure; without `*`.
+    #[schemars(required, transform = &FIGURE)]
     figure: Option<Located<String>>,
+    /// Its value.
+    #[schemars(required, transform = &VALUE)]
     value: Option<Located<f64>>,
+    /// How far the run may be off, in the figure's unit.
+    #[schemars(transform = &ABS, extend("x-default" = "none: only shown"))]
     abs: Option<Located<f64>>,
+    /// With `abs`: being better than claimed by any amount is fine.
+    #[schemars(extend("x-default" = EITHER_WAY))]
     better: Option<Located<Better>>,
 }
 

@@ -1,23 +1,17 @@
 //! The three splits, and how a source is cut.
 
-use super::dataset::{DatasetFile, SEED};
-use super::syntax::{Decode, Located, Node, Problem, Problems, Reader, Rule, Sources};
+use schemars::JsonSchema;
 
-const BATCHES: Rule<u32> = Rule {
-    must_be: "a number of whole batches, at least 1",
-    holds: |&number| number >= 1,
-};
-const COUNT: Rule<u32> = Rule {
-    must_be: "a number of files, at least 1",
-    holds: |&number| number >= 1,
-};
-const FRACTION: Rule<f64> = Rule {
-    must_be: "a number between 0 and 1, neither included",
-    holds: |&fraction| fraction > 0.0 && fraction < 1.0,
-};
+use super::dataset::{DatasetFile, SEED};
+use super::syntax::{Decode, Located, Node, Problem, Problems, Range, Reader, Rule, Sources};
+
+const BATCHES: Rule<u32> = Rule::number_of("whole batches", Range::from(1));
+const COUNT: Rule<u32> = Rule::number_of("files", Range::from(1));
+const FRACTION: Rule<f64> = Rule::new("a number", Range::over(0.0).under(1.0));
 
 /// Which of the three.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, JsonSchema)]
+#[schemars(rename_all = "snake_case")]
 pub enum SplitName {
     /// Trained on.
     Train,
@@ -71,27 +65,38 @@ pub struct Cut {
 }
 
 /// How much is cut.
-#[derive(Clone, Copy, Debug, PartialEq)]
+#[derive(Clone, Copy, Debug, PartialEq, JsonSchema)]
+#[schemars(rename_all = "snake_case")]
 pub enum Amount {
-    /// So many whole batches.
-    Batches(u32),
-    /// So many files.
-    Count(u32),
-    /// round(fraction · N), ties away from zero.
-    Fraction(f64),
+    /// That many whole batches.
+    Batches(#[schemars(transform = &BATCHES)] u32),
+    /// That many files.
+    Count(#[schemars(transform = &COUNT)] u32),
+    /// That part of the source, rounded to the nearest file (halves up).
+    Fraction(#[schemars(transform = &FRACTION)] f64),
 }
 
 /// The `[split]` table as written.
-#[derive(Debug, Default)]
+#[derive(Debug, Default, JsonSchema)]
+#[schemars(deny_unknown_fields)]
 pub(super) struct SplitFile {
+    /// Seed of the order in which a source is cut.
+    #[schemars(transform = &SEED, extend("x-default" = "`seed` as written"))]
     seed: Option<Located<u64>>,
+    /// The validation split is cut.
     validation: Option<Located<CutFile>>,
+    /// The test split is cut.
     test: Option<Located<CutFile>>,
 }
 
-#[derive(Debug)]
+/// A cut as written.
+#[derive(Debug, JsonSchema)]
+#[schemars(deny_unknown_fields)]
 struct CutFile {
+    /// The source that it is cut from.
+    #[schemars(required)]
     from: Option<Located<SplitName>>,
+    #[schemars(flatten, with = "Amount")]
     amount: Option<Located<Amount>>,
 }
 

@@ -35,6 +35,7 @@ mod recipes;
 mod report;
 mod reproduce;
 mod resume;
+mod schema;
 mod selftest;
 mod server;
 mod shapes;

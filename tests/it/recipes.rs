@@ -15,10 +15,10 @@ fn repository() -> &'static Path {
 }
 
 /// A project of its own with all fixtures as its recipes.
-struct Project(tempfile::TempDir);
+pub struct Project(tempfile::TempDir);
 
 impl Project {
-    fn new() -> Self {
+    pub fn new() -> Self {
         let project = Self(tempfile::tempdir().unwrap());
         fs_err::create_dir_all(project.root().join("recipes")).unwrap();
         let fixtures = repository().join("tests/fixtures/recipes");
@@ -34,15 +34,15 @@ impl Project {
         fs_err::canonicalize(self.0.path()).unwrap()
     }
 
-    fn path(&self, name: &str) -> PathBuf {
+    pub fn path(&self, name: &str) -> PathBuf {
         self.root().join(format!("recipes/{name}.toml"))
     }
 
-    fn write(&self, name: &str, text: impl AsRef<[u8]>) {
+    pub fn write(&self, name: &str, text: impl AsRef<[u8]>) {
         fs_err::write(self.path(name), text).unwrap();
     }
 
-    fn load(&self, name: &str, set: &[&str]) -> Result<Loaded, Error> {
+    pub fn load(&self, name: &str, set: &[&str]) -> Result<Loaded, Error> {
         let request = Request {
             root: self.root(),
             recipe: name.to_owned(),
@@ -244,8 +244,10 @@ fn every_recipe_of_the_repository_loads() {
         assert_eq!(loaded.path.as_deref(), Some(path.as_path()));
         assert!(!loaded.recipe.overridden);
         assert!(
-            loaded.text.starts_with("# "),
-            "{path:?} opens with a comment"
+            loaded
+                .text
+                .starts_with("#:schema ../docs/recipe.schema.json\n# "),
+            "{path:?} opens with its schema and a comment"
         );
         for part in ["# Source ", "# Run ", "# Expected "] {
             assert!(loaded.text.contains(part), "{path:?} says {part:?}");

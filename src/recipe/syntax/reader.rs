@@ -89,7 +89,7 @@ impl<'tree, 'problems> Reader<'tree, 'problems> {
         key: &'static str,
         rule: &Rule<T>,
     ) -> Option<Located<T>> {
-        self.require(key, rule.must_be);
+        self.require(key, &rule.must_be());
         self.value(key, rule)
     }
 

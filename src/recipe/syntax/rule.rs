@@ -1,16 +1,26 @@
 //! Single values: their types, what they must be, and words of which one is meant.
 
+use schemars::Schema;
+use schemars::transform::Transform;
+
+use super::limits::{Limits, Number, Range};
 use super::nearest::nearest;
 use super::problem::{Problem, Problems};
+use super::text::Text;
 use super::tree::{Located, Node, Value};
 
 /// Something that is one value.
 pub(crate) trait Scalar: Sized {
+    /// How it can be limited.
+    type Limits: Limits<Self>;
+
     /// The value as this type, if it is of it and fits.
     fn read(value: &Value) -> Option<Self>;
 }
 
 impl Scalar for String {
+    type Limits = Text;
+
     fn read(value: &Value) -> Option<Self> {
         match value {
             Value::String(text) => Some(text.clone()),
@@ -20,6 +30,8 @@ impl Scalar for String {
 }
 
 impl Scalar for bool {
+    type Limits = ();
+
     fn read(value: &Value) -> Option<Self> {
         match value {
             Value::Boolean(value) => Some(*value),
@@ -31,9 +43,15 @@ impl Scalar for bool {
 macro_rules! whole_number {
     ($($number:ty)*) => {$(
         impl Scalar for $number {
+            type Limits = Range<Self>;
+
             fn read(value: &Value) -> Option<Self> {
                 match value {
-                    Value::Integer(number) => (*number).try_into().ok(),
+                    Value::Integer(number) => {
+                        let (least, most) = <Self as Number>::ENDS?;
+                        let number = (*number).try_into().ok()?;
+                        (least..=most).contains(&number).then_some(number)
+                    }
                     _ => None,
                 }
             }
@@ -44,25 +62,56 @@ macro_rules! whole_number {
 whole_number! { u32 u64 i64 }
 
 impl Scalar for f64 {
+    type Limits = Range<Self>;
+
     fn read(value: &Value) -> Option<Self> {
         // Adding zero turns -0 into +0, so that the two spellings are one number.
-        match value {
-            Value::Float(number) => Some(number + 0.0),
-            Value::Integer(number) => Some(*number as f64),
-            _ => None,
-        }
+        let number = match value {
+            Value::Float(number) => number + 0.0,
+            Value::Integer(number) => *number as f64,
+            _ => return None,
+        };
+        number.is_finite().then_some(number)
     }
 }
 
 /// What a value must be.
-pub(crate) struct Rule<T> {
-    /// In words that follow "must be".
-    pub(crate) must_be: &'static str,
-    /// The same as a test.
-    pub(crate) holds: fn(&T) -> bool,
+pub(crate) struct Rule<T: Scalar> {
+    what: &'static str,
+    unit: &'static str,
+    limits: T::Limits,
 }
 
 impl<T: Scalar> Rule<T> {
+    /// A value that is `what`, in words that follow "must be" and that the words of the limits follow.
+    pub(crate) const fn new(what: &'static str, limits: T::Limits) -> Self {
+        Self {
+            what,
+            unit: "",
+            limits,
+        }
+    }
+
+    /// A number of things.
+    pub(crate) const fn number_of(unit: &'static str, limits: T::Limits) -> Self {
+        Self {
+            what: "a number of",
+            unit,
+            limits,
+        }
+    }
+
+    /// In words that follow "must be".
+    pub(crate) fn must_be(&self) -> String {
+        let space = if self.unit.is_empty() { "" } else { " " };
+        [self.what, space, self.unit, &self.limits.words()].concat()
+    }
+
+    /// True for a value that is allowed.
+    pub(crate) fn holds(&self, value: &T) -> bool {
+        self.limits.hold(value)
+    }
+
     /// Reads a value that is called `name` in messages.
     pub(crate) fn read(
         &self,
@@ -70,14 +119,39 @@ impl<T: Scalar> Rule<T> {
         node: &Node,
         problems: &mut Problems,
     ) -> Option<Located<T>> {
-        let value = T::read(&node.value).filter(self.holds);
+        let value = T::read(&node.value).filter(|value| self.holds(value));
         if value.is_none() {
-            let title = format!("{name} must be {}", self.must_be);
+            let title = format!("{name} must be {}", self.must_be());
             let label = format!("found {}", node.value.words());
             problems.add(Problem::new(node.place, title, label));
         }
         let place = node.place;
         value.map(|value| Located { value, place })
+    }
+}
+
+/// Puts a rule into the schema of a key: `#[schemars(transform = &RULE)]`.
+impl<T: Scalar> Transform for &Rule<T> {
+    fn transform(&mut self, schema: &mut Schema) {
+        self.limits.describe(schema);
+        if !self.unit.is_empty() {
+            schema.insert("x-unit".to_owned(), self.unit.into());
+        }
+    }
+}
+
+/// The same for the elements of an array, or for the keys of a table that are the recipe's own choice.
+pub(crate) struct Inside<'a, T: Scalar>(pub(crate) &'static str, pub(crate) &'a Rule<T>);
+
+impl<T: Scalar> Transform for Inside<'_, T> {
+    fn transform(&mut self, schema: &mut Schema) {
+        let Self(keyword, rule) = self;
+        let mut inside = match schema.remove(*keyword).map(Schema::try_from) {
+            Some(Ok(inside)) => inside,
+            _ => Schema::default(),
+        };
+        rule.transform(&mut inside);
+        schema.insert((*keyword).to_owned(), inside.into());
     }
 }
 

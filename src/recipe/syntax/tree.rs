@@ -1,7 +1,9 @@
 //! A TOML document as a tree of values that know where they are written.
 
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 
+use schemars::{JsonSchema, Schema, SchemaGenerator};
 use toml::Spanned;
 use toml::de::{DeTable, DeValue};
 
@@ -24,6 +26,17 @@ impl<T> Located<T> {
             value: made(self.value),
             place: self.place,
         }
+    }
+}
+
+/// Where something is written is no part of its schema.
+impl<T: JsonSchema> JsonSchema for Located<T> {
+    fn schema_name() -> Cow<'static, str> {
+        T::schema_name()
+    }
+
+    fn json_schema(generator: &mut SchemaGenerator) -> Schema {
+        T::json_schema(generator)
     }
 }
 
