@@ -26,7 +26,8 @@ use super::syntax::{
 /// The format that this goldrun reads.
 pub(super) const FORMAT: Rule<u32> =
     Rule::new("1, the only format that this goldrun reads", Range::only(1));
-const NAME: Rule<String> = Rule::new("a file's stem: up to 64 letters, digits, `-` and `_`", WORD);
+pub(super) const NAME: Rule<String> =
+    Rule::new("a file's stem: up to 64 letters, digits, `-` and `_`", WORD);
 /// Another recipe to start from.
 pub(super) const EXTENDS: Rule<String> = Rule::new("the path of another recipe", ON_DISK);
 

@@ -2,7 +2,7 @@
 
 use std::fmt::Write as _;
 
-use super::artifact::is_word;
+use super::file::NAME;
 use super::shipped;
 use super::{Folders, SplitName};
 
@@ -18,7 +18,7 @@ const SHARE_OF_VALIDATION: f64 = 0.5;
 
 /// True if a recipe can have this name: up to 64 letters, digits, `-` and `_`.
 pub fn is_name(name: &str) -> bool {
-    is_word(name)
+    NAME.holds(&name.to_owned())
 }
 
 /// What a recipe for a folder of photos says beside what all of them do.

@@ -81,8 +81,9 @@ fn said(project: &Project, command: &str, artifacts: Option<&Path>) -> (String, 
     let words = shell_words(command);
     let words: Vec<&str> = words.iter().map(String::as_str).collect();
     let arguments = match words.as_slice() {
-        ["goldrun", arguments @ ..] => arguments,
-        ["cargo", "run", "--release", "--", arguments @ ..] => arguments,
+        ["goldrun", arguments @ ..] | ["cargo", "run", "--release", "--", arguments @ ..] => {
+            arguments
+        }
         _ => panic!("`{command}` is no command of goldrun"),
     };
     let mut arguments = arguments.to_vec();
@@ -91,7 +92,7 @@ fn said(project: &Project, command: &str, artifacts: Option<&Path>) -> (String, 
         arguments.push("--yes");
     }
     let log = project.path("said.txt");
-    let file = std::fs::File::create(&log).unwrap();
+    let file = fs::File::create(&log).unwrap().into_parts().0;
     let mut command: Command = project.command(&arguments);
     command
         .stdout(Stdio::from(file.try_clone().unwrap()))
