@@ -80,11 +80,10 @@ fn repository() -> &'static Path {
 fn said(project: &Project, command: &str, artifacts: Option<&Path>) -> (String, bool) {
     let words = shell_words(command);
     let words: Vec<&str> = words.iter().map(String::as_str).collect();
-    let arguments = match words.as_slice() {
-        ["goldrun", arguments @ ..] | ["cargo", "run", "--release", "--", arguments @ ..] => {
-            arguments
-        }
-        _ => panic!("`{command}` is no command of goldrun"),
+    let (["goldrun", arguments @ ..] | ["cargo", "run", "--release", "--", arguments @ ..]) =
+        words.as_slice()
+    else {
+        panic!("`{command}` is no command of goldrun")
     };
     let mut arguments = arguments.to_vec();
     // A page is read at a terminal, where a person says yes.
