@@ -41,8 +41,8 @@ pub enum Command {
     List,
     /// Show a resolved recipe, its splits, its network and what each phase trains; trains nothing
     Show(Show),
-    /// Download, verify and extract a recipe's artifacts
-    Fetch(OneRecipe),
+    /// Download, verify and extract the artifacts of recipes; or gather all that they need in one folder
+    Fetch(Fetch),
     /// Run a recipe and write runs/<recipe>/<run-id>/
     Run(Run),
     /// Run recipes and hold them to their goldens and published figures
@@ -78,6 +78,17 @@ impl Command {
 pub struct OneRecipe {
     /// Path or name of a recipe
     pub recipe: String,
+}
+
+/// `fetch`.
+#[derive(Debug, Args)]
+pub struct Fetch {
+    /// Paths or names of recipes
+    #[arg(required = true, value_name = "RECIPE")]
+    pub recipes: Vec<String>,
+    /// Also make a folder that runs them on a machine without a network: goldrun, recipes, goldens, artifacts
+    #[arg(long, value_name = "DIR")]
+    pub vendor: Option<PathBuf>,
 }
 
 /// `show`.
@@ -230,7 +241,8 @@ pub struct Global {
         long,
         global = true,
         value_name = "DIR",
-        help = "Folder to look for artifacts in before the network (repeatable) [env: GOLDRUN_ARTIFACTS]"
+        help = "Folder to look for artifacts in before the network (repeatable) [env: GOLDRUN_ARTIFACTS]; \
+                artifacts/ beside recipes/ is searched too"
     )]
     pub artifacts: Vec<PathBuf>,
     /// Never use the network

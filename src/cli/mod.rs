@@ -89,7 +89,7 @@ fn dispatch(session: &Session, command: Command) -> Result<Exit, Failure> {
     match command {
         Command::List => list::list(session),
         Command::Show(show) => show::show(session, &show.recipe, show.sheet.as_deref()),
-        Command::Fetch(fetch) => fetch::fetch(session, &fetch.recipe),
+        Command::Fetch(fetch) => fetch::fetch(session, &fetch),
         Command::Run(run) => run::run(session, &run),
         Command::Check(check) => check::check(session, &check),
         Command::Accept(accept) => accept::accept(session, &accept),

@@ -194,10 +194,10 @@ fn stage_bar(stage: &Stage, total: Option<u64>) -> ProgressBar {
 /// What a stage's bar looks like: bytes and rate, files, or images.
 const fn stage_template(stage: &Stage, has_total: bool) -> &'static str {
     match (stage, has_total) {
-        (Stage::Download(_) | Stage::Verify(_), true) => {
+        (Stage::Download(_) | Stage::Verify(_) | Stage::Copy(_), true) => {
             "{msg}  {wide_bar}  {decimal_bytes}/{decimal_total_bytes}  {decimal_bytes_per_sec}  {eta} left"
         }
-        (Stage::Download(_) | Stage::Verify(_), false) => {
+        (Stage::Download(_) | Stage::Verify(_) | Stage::Copy(_), false) => {
             "{spinner} {msg}  {decimal_bytes}  {decimal_bytes_per_sec}"
         }
         (Stage::Extract(_) | Stage::Decode(_), true) => {

@@ -306,6 +306,8 @@ pub enum Stage {
     Verify(String),
     /// Files of an artifact.
     Extract(String),
+    /// Bytes of an artifact.
+    Copy(String),
     /// Files of a split.
     Decode(SplitName),
     /// Images of a split through the frozen part of the network.

@@ -38,3 +38,4 @@ mod server;
 mod shapes;
 mod steps;
 mod support;
+mod vendor;
