@@ -12,6 +12,7 @@ use super::exit::HELP;
 use super::seeds::{self, SeedList};
 use crate::recipe::MOST_SEEDS;
 use crate::record::EpochNumber;
+use crate::report::terminal::numbers;
 
 /// Most threads that `--threads` takes: more than the processors of nearly every machine, and far fewer than
 /// would keep other programs from starting threads of their own.
@@ -58,6 +59,8 @@ pub enum Command {
     Selftest(OneRecipe),
     /// Compute the missing pins of a recipe's artifacts and write them into it
     Pin(OneRecipe),
+    /// Show what the cache holds, or remove of it what is no longer wanted
+    Cache(Cache),
     /// Show what this machine has and what would be used
     Doctor,
 }
@@ -203,6 +206,49 @@ pub struct Report {
     /// Where the page goes [default: report.html in the run's folder]
     #[arg(long, value_name = "FILE.html")]
     pub out: Option<PathBuf>,
+}
+
+/// `cache`.
+#[derive(Debug, Args)]
+pub struct Cache {
+    /// What to do with it.
+    #[command(subcommand)]
+    pub command: CacheCommand,
+}
+
+/// What is done with the cache.
+#[derive(Debug, Subcommand)]
+pub enum CacheCommand {
+    /// Show what lies there, and what it is for
+    Size,
+    /// Remove what no goldrun is using; never a run or a golden
+    Prune(Prune),
+}
+
+/// `cache prune`.
+#[derive(Debug, Args)]
+pub struct Prune {
+    /// What stays.
+    #[command(flatten)]
+    pub kept: Kept,
+    /// Only say what would be removed
+    #[arg(long)]
+    pub dry_run: bool,
+}
+
+/// What of the cache stays.
+#[derive(Debug, Args)]
+#[group(required = true, multiple = false)]
+pub struct Kept {
+    /// Keep what was used last, up to this size of the whole cache: 500MB, 2GB
+    #[arg(long, value_name = "SIZE", value_parser = numbers::parse_bytes)]
+    pub keep: Option<u64>,
+    /// Remove downloads, extracted and derived files that were not used for so many days
+    #[arg(long, value_name = "DAYS")]
+    pub older_than: Option<u32>,
+    /// Remove everything
+    #[arg(long)]
+    pub all: bool,
 }
 
 /// Options of every command.

@@ -6,6 +6,7 @@
 
 mod accept;
 mod arguments;
+mod cache;
 mod check;
 mod comparison;
 mod diff;
@@ -97,6 +98,7 @@ fn dispatch(session: &Session, command: Command) -> Result<Exit, Failure> {
         Command::Report(report) => report::report(session, &report),
         Command::Selftest(test) => selftest::selftest(session, &test.recipe),
         Command::Pin(pin) => pin::pin(session, &pin.recipe),
+        Command::Cache(cache) => cache::cache(session, &cache.command),
         Command::Doctor => doctor::doctor(session),
     }
 }

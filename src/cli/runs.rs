@@ -31,6 +31,15 @@ pub fn latest(runs: &Path, recipe: &str) -> Result<Option<PathBuf>, Failure> {
     Ok(latest.map(|(_, folder)| folder))
 }
 
+/// How many runs there are, of all recipes.
+pub fn count(runs: &Path) -> Result<usize, Failure> {
+    let mut count = 0;
+    for recipe in folders(runs)? {
+        count += folders(&recipe)?.len();
+    }
+    Ok(count)
+}
+
 /// The run of an id; none if the recipe has none of that id.
 pub fn of_recipe(runs: &Path, recipe: &str, id: &str) -> Option<PathBuf> {
     let is_name = !id.is_empty() && !id.starts_with('.') && !id.contains(['/', '\\']);

@@ -1,5 +1,6 @@
 //! The command line through the real binary: each exit code provoked, output where it belongs.
 
+mod cache;
 pub mod interrupt;
 mod machine;
 mod output;
