@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 
 use clap::builder::RangedU64ValueParser;
 use clap::{Args, Parser, Subcommand, ValueEnum};
+use clap_complete::Shell;
 
 use super::exit::HELP;
 use super::seeds::{self, SeedList};
@@ -34,6 +35,12 @@ pub struct Arguments {
 const CHECK_HELP: &str =
     "Every recipe, its golden and its pins are looked at before the first one runs; one that is wrong stops no other.
 On GitHub, problems are annotated and the job's summary gets the report by itself.";
+
+/// Where shells look for the script.
+const COMPLETIONS_HELP: &str = "To install it:
+  bash  goldrun completions bash > ~/.local/share/bash-completion/completions/goldrun
+  zsh   goldrun completions zsh > \"${fpath[1]}/_goldrun\"
+  fish  goldrun completions fish > ~/.config/fish/completions/goldrun.fish";
 
 /// A command.
 #[derive(Debug, Subcommand)]
@@ -63,6 +70,9 @@ pub enum Command {
     Cache(Cache),
     /// Show what this machine has and what would be used
     Doctor,
+    /// Write a script that completes goldrun's commands and options in a shell
+    #[command(after_help = COMPLETIONS_HELP)]
+    Completions(Completions),
 }
 
 impl Command {
@@ -249,6 +259,13 @@ pub struct Kept {
     /// Remove everything
     #[arg(long)]
     pub all: bool,
+}
+
+/// `completions`.
+#[derive(Debug, Args)]
+pub struct Completions {
+    /// The shell
+    pub shell: Shell,
 }
 
 /// Options of every command.

@@ -9,6 +9,7 @@ mod arguments;
 mod cache;
 mod check;
 mod comparison;
+mod completions;
 mod diff;
 mod doctor;
 mod exit;
@@ -100,6 +101,7 @@ fn dispatch(session: &Session, command: Command) -> Result<Exit, Failure> {
         Command::Pin(pin) => pin::pin(session, &pin.recipe),
         Command::Cache(cache) => cache::cache(session, &cache.command),
         Command::Doctor => doctor::doctor(session),
+        Command::Completions(completions) => completions::completions(completions.shell),
     }
 }
 

@@ -1,6 +1,7 @@
 //! The command line through the real binary: each exit code provoked, output where it belongs.
 
 mod cache;
+mod completions;
 pub mod interrupt;
 mod machine;
 mod output;
