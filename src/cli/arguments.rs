@@ -112,6 +112,9 @@ pub struct Show {
     /// Also write a contact sheet: pictures of each class, and one picture's augmented views
     #[arg(long, value_name = "FILE.png")]
     pub sheet: Option<PathBuf>,
+    /// Show each layer of the network
+    #[arg(long)]
+    pub layers: bool,
 }
 
 /// `run`.

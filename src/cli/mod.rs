@@ -90,7 +90,7 @@ fn command(arguments: Arguments) -> Exit {
 fn dispatch(session: &Session, command: Command) -> Result<Exit, Failure> {
     match command {
         Command::List => list::list(session),
-        Command::Show(show) => show::show(session, &show.recipe, show.sheet.as_deref()),
+        Command::Show(show) => show::show(session, &show),
         Command::Fetch(fetch) => fetch::fetch(session, &fetch),
         Command::Run(run) => run::run(session, &run),
         Command::Check(check) => check::check(session, &check),
