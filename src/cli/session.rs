@@ -107,7 +107,7 @@ impl Session {
             (true, None) => return Ok(()),
         };
         Err(Failure::wrong(anyhow!(
-            "`{command}` takes no `{option}`: {why}"
+            "`{command}` takes no `{option}`: {why}\nhint: leave it out, or write it into the recipe"
         )))
     }
 
@@ -115,7 +115,8 @@ impl Session {
     pub fn check_resume(&self, resume: bool) -> Result<(), Failure> {
         if resume && self.options.fresh {
             return Err(Failure::wrong(anyhow!(
-                "`--resume` does not go with `--fresh`, which uses no earlier run"
+                "`--resume` does not go with `--fresh`, which uses no earlier run\n\
+                 hint: leave one of them out"
             )));
         }
         Ok(())
@@ -229,7 +230,11 @@ fn artifact_folders(options: &Global, root: &Path) -> Result<Vec<PathBuf>, Failu
         if !folder.is_dir() {
             return Err(Failure::new(
                 Exit::Wrong,
-                anyhow!("--artifacts {}: no such folder", folder.display()),
+                anyhow!(
+                    "--artifacts {}: no such folder\n\
+                     hint: name one that is there, or leave the option out",
+                    folder.display()
+                ),
             ));
         }
         folders.push(folder.clone());

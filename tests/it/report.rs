@@ -125,7 +125,7 @@ fn a_report_is_made_again_of_what_lies_there() {
     project
         .goldrun(&["report", "nothing"])
         .exits(2)
-        .warns("there is no run `nothing`\nhint: ");
+        .warns("there is no run `nothing` in [project]/runs\nhint: ");
 }
 
 /// A name that does harm where it is not escaped.
