@@ -24,4 +24,5 @@ pub mod record;
 pub mod report;
 pub mod run;
 pub mod train;
+pub mod vendor;
 pub mod whole;

@@ -47,8 +47,33 @@ pub enum Error {
     },
 
     /// A local file or folder is not there.
-    #[error("{path} does not exist\nhint: check the artifact's `path` or url in the recipe", path = .0.display())]
+    #[error(
+        "{path} does not exist\n\
+         hint: check the artifact's `path` or url in the recipe; a copy of that name is found with --artifacts DIR",
+        path = .0.display()
+    )]
     Missing(PathBuf),
+
+    /// No copy of it could be found by a name.
+    #[error(
+        "none of its urls ends in a file name, and only by that a copy is found\n\
+         hint: add one that does to `urls`; a plain path will do"
+    )]
+    Nameless,
+
+    /// A file is not what it was a moment ago.
+    #[error(
+        "{from} changed while it was copied\n  verified with sha256 {expected}\n  copied with   sha256 {got}\n\
+         hint: run it again when nobody writes there"
+    )]
+    Changed {
+        /// The file.
+        from: String,
+        /// Hex sha256 that was verified.
+        expected: String,
+        /// Hex sha256 of what was copied.
+        got: String,
+    },
 
     /// A folder where a file is needed, or the other way round.
     #[error("{from} is {found}, expected {expected}")]

@@ -5,6 +5,7 @@
 mod attempts;
 pub mod cache;
 mod content;
+mod copy;
 mod download;
 mod error;
 mod extract;
@@ -21,6 +22,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 pub use content::{Differences, Scheme};
+pub use copy::{Copied, copied_name, copy};
 pub use download::Network;
 pub(crate) use error::full_disk_hint;
 pub use error::{ContentMismatch, Error, Refusal};
@@ -76,6 +78,8 @@ impl fmt::Display for Location {
 pub struct Obtained {
     /// Where it can be read, as long as this value or a clone of it lives.
     pub location: Location,
+    /// The file that was verified: of an archive the archive itself; none for a folder, and inside the binary.
+    pub file: Option<PathBuf>,
     /// Hex sha256 of its bytes; none for a folder.
     pub sha256: Option<String>,
     /// Content digest, `h1:…` or `t1:…`.

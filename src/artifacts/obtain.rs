@@ -17,7 +17,8 @@ use crate::record::{Event, Observer};
 
 /// Fetches, verifies and unpacks an artifact.
 ///
-/// Looked for, in this order: by file name in the folders of `options`, in the cache, at the urls. Every
+/// Looked for, in this order: by file name in the folders of `options`, in the cache, at the urls; a path
+/// where it is, then by its last name in the folders. Every
 /// error names the artifact; [`Error::is_interrupted`] tells whether the user asked to stop.
 pub fn obtain(
     role: &str,
@@ -95,7 +96,8 @@ impl Search<'_> {
     fn run(&self) -> Result<Obtained, Error> {
         match &self.request.artifact.source {
             Source::Shipped(path) => self.shipped(path),
-            Source::Path(path) => self.local(path),
+            Source::Path(path) if path.exists() => self.local(path),
+            Source::Path(path) => self.moved(path),
             Source::Urls(urls) => self.urls(urls),
         }
     }
@@ -145,11 +147,28 @@ impl Search<'_> {
         self.file(path, &from, bytes)
     }
 
+    /// A copy of a file or folder that is not at its place.
+    fn moved(&self, path: &Path) -> Result<Obtained, Error> {
+        let mut attempts = Attempts::new(self.observer);
+        for name in source::names(&self.request.artifact.source)? {
+            for copy in source::find_in(&self.options.folders, &name) {
+                if let Some(obtained) = attempts.next(|| self.local(&copy))? {
+                    return Ok(obtained);
+                }
+            }
+        }
+        Err(match attempts.refused.len() {
+            0 => Error::Missing(path.to_path_buf()),
+            1 => attempts.refused.remove(0),
+            _ => Error::Exhausted(attempts.refused),
+        })
+    }
+
     fn urls(&self, urls: &[String]) -> Result<Obtained, Error> {
         let parse = |url: &String| Place::parse(url);
         let places: Vec<Place> = urls.iter().map(parse).collect::<Result<_, _>>()?;
         let mut attempts = Attempts::new(self.observer);
-        for path in self.copies(&places) {
+        for path in self.copies()? {
             if let Some(obtained) = attempts.next(|| self.local(&path))? {
                 return Ok(obtained);
             }
@@ -176,17 +195,17 @@ impl Search<'_> {
         Err(self.nothing(urls, &places, attempts.refused))
     }
 
-    /// Files with the right name in the folders that the user named.
-    fn copies(&self, places: &[Place]) -> Vec<PathBuf> {
+    /// Files with the right name in the folders that are searched.
+    fn copies(&self) -> Result<Vec<PathBuf>, Error> {
         let mut copies = Vec::new();
-        for name in places.iter().filter_map(Place::file_name) {
+        for name in source::names(&self.request.artifact.source)? {
             for path in source::find_in(&self.options.folders, &name) {
-                if !copies.contains(&path) {
+                if path.is_file() && !copies.contains(&path) {
                     copies.push(path);
                 }
             }
         }
-        copies
+        Ok(copies)
     }
 
     /// The error when no source would do.
@@ -275,6 +294,7 @@ impl Search<'_> {
                 if matches!(obtained.location, Location::File(_)) {
                     obtained.location = Location::File(entry.file());
                 }
+                obtained.file = Some(entry.file());
                 Ok(obtained)
             }
             Err(error) => {
@@ -289,7 +309,7 @@ impl Search<'_> {
     /// Verifies a file whose bytes were hashed, and unpacks it if it is an archive.
     fn file(&self, path: &Path, from: &str, bytes: Bytes) -> Result<Obtained, Error> {
         pin::check_bytes(self.request.artifact, from, &bytes)?;
-        match self.request.kind {
+        let obtained = match self.request.kind {
             Kind::Weights => {
                 let weights = weights::parse(&fs_err::read(path)?, from)?;
                 let (content, manifest) = (weights.digest(), weights.manifest());
@@ -297,7 +317,11 @@ impl Search<'_> {
                 self.accepted(from, Some(bytes), content, manifest, location)
             }
             Kind::Pictures => self.archive(path, from, bytes),
-        }
+        }?;
+        Ok(Obtained {
+            file: Some(path.to_path_buf()),
+            ..obtained
+        })
     }
 
     fn archive(&self, path: &Path, from: &str, bytes: Bytes) -> Result<Obtained, Error> {
@@ -402,6 +426,7 @@ impl Search<'_> {
         }
         Ok(Obtained {
             location,
+            file: None,
             sha256: bytes.map(|bytes| bytes.sha256),
             content,
             manifest,

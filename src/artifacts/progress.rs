@@ -78,6 +78,7 @@ fn span(stage: &Stage) -> Span {
         Stage::Download(role) => trace_span!("download", artifact = role),
         Stage::Verify(role) => trace_span!("verify", artifact = role),
         Stage::Extract(role) => trace_span!("extract", artifact = role),
+        Stage::Copy(role) => trace_span!("copy", artifact = role),
         Stage::Decode(_) | Stage::Features(_) | Stage::Evaluate(_) => Span::none(),
     }
 }

@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use reqwest::Url;
 
 use super::Error;
+use crate::recipe::Source;
 
 /// Where a url leads.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -81,12 +82,29 @@ fn hex_digit(digit: u8) -> Option<u8> {
     char::from(digit).to_digit(16).map(|value| value as u8)
 }
 
-/// The files called `name` in `folders`.
+/// The names that a copy of what comes from `source` is found under, in the order of its urls; none where no
+/// url and no path ends in a plain name.
+pub(super) fn names(source: &Source) -> Result<Vec<String>, Error> {
+    let mut names = Vec::new();
+    match source {
+        Source::Urls(urls) => {
+            for url in urls {
+                names.extend(Place::parse(url)?.file_name());
+            }
+        }
+        Source::Path(path) => names.extend(Place::Local(path.clone()).file_name()),
+        Source::Shipped(path) => names.extend(Place::Local(path.into()).file_name()),
+    }
+    names.dedup();
+    Ok(names)
+}
+
+/// What is called `name` in `folders`.
 pub(super) fn find_in(folders: &[PathBuf], name: &str) -> Vec<PathBuf> {
     folders
         .iter()
         .map(|folder| folder.join(name))
-        .filter(|path| path.is_file())
+        .filter(|path| path.exists())
         .collect()
 }
 

@@ -7,11 +7,13 @@ use std::path::{Path, PathBuf};
 
 use clap::builder::RangedU64ValueParser;
 use clap::{Args, Parser, Subcommand, ValueEnum};
+use clap_complete::Shell;
 
 use super::exit::HELP;
 use super::seeds::{self, SeedList};
 use crate::recipe::MOST_SEEDS;
 use crate::record::EpochNumber;
+use crate::report::terminal::numbers;
 
 /// Most threads that `--threads` takes: more than the processors of nearly every machine, and far fewer than
 /// would keep other programs from starting threads of their own.
@@ -34,6 +36,12 @@ const CHECK_HELP: &str =
     "Every recipe, its golden and its pins are looked at before the first one runs; one that is wrong stops no other.
 On GitHub, problems are annotated and the job's summary gets the report by itself.";
 
+/// Where shells look for the script.
+const COMPLETIONS_HELP: &str = "To install it:
+  bash  goldrun completions bash > ~/.local/share/bash-completion/completions/goldrun
+  zsh   goldrun completions zsh > \"${fpath[1]}/_goldrun\"
+  fish  goldrun completions fish > ~/.config/fish/completions/goldrun.fish";
+
 /// A command.
 #[derive(Debug, Subcommand)]
 pub enum Command {
@@ -41,8 +49,8 @@ pub enum Command {
     List,
     /// Show a resolved recipe, its splits, its network and what each phase trains; trains nothing
     Show(Show),
-    /// Download, verify and extract a recipe's artifacts
-    Fetch(OneRecipe),
+    /// Download, verify and extract the artifacts of recipes; or gather all that they need in one folder
+    Fetch(Fetch),
     /// Run a recipe and write runs/<recipe>/<run-id>/
     Run(Run),
     /// Run recipes and hold them to their goldens and published figures
@@ -63,8 +71,13 @@ pub enum Command {
     Pin(OneRecipe),
     /// Print the JSON Schema of recipes, for editors and other programs
     Schema(Schema),
+    /// Show what the cache holds, or remove of it what is no longer wanted
+    Cache(Cache),
     /// Show what this machine has and what would be used
     Doctor,
+    /// Write a script that completes goldrun's commands and options in a shell
+    #[command(after_help = COMPLETIONS_HELP)]
+    Completions(Completions),
 }
 
 impl Command {
@@ -85,6 +98,17 @@ pub struct OneRecipe {
     pub recipe: String,
 }
 
+/// `fetch`.
+#[derive(Debug, Args)]
+pub struct Fetch {
+    /// Paths or names of recipes
+    #[arg(required = true, value_name = "RECIPE")]
+    pub recipes: Vec<String>,
+    /// Also make a folder that runs them on a machine without a network: goldrun, recipes, goldens, artifacts
+    #[arg(long, value_name = "DIR")]
+    pub vendor: Option<PathBuf>,
+}
+
 /// `show`.
 #[derive(Debug, Args)]
 pub struct Show {
@@ -93,6 +117,9 @@ pub struct Show {
     /// Also write a contact sheet: pictures of each class, and one picture's augmented views
     #[arg(long, value_name = "FILE.png")]
     pub sheet: Option<PathBuf>,
+    /// Show each layer of the network
+    #[arg(long)]
+    pub layers: bool,
 }
 
 /// `run`.
@@ -224,6 +251,56 @@ pub struct Schema {
     pub markdown: bool,
 }
 
+/// `cache`.
+#[derive(Debug, Args)]
+pub struct Cache {
+    /// What to do with it.
+    #[command(subcommand)]
+    pub command: CacheCommand,
+}
+
+/// What is done with the cache.
+#[derive(Debug, Subcommand)]
+pub enum CacheCommand {
+    /// Show what lies there, and what it is for
+    Size,
+    /// Remove what no goldrun is using; never a run or a golden
+    Prune(Prune),
+}
+
+/// `cache prune`.
+#[derive(Debug, Args)]
+pub struct Prune {
+    /// What stays.
+    #[command(flatten)]
+    pub kept: Kept,
+    /// Only say what would be removed
+    #[arg(long)]
+    pub dry_run: bool,
+}
+
+/// What of the cache stays.
+#[derive(Debug, Args)]
+#[group(required = true, multiple = false)]
+pub struct Kept {
+    /// Keep what was used last, up to this size of the whole cache: 500MB, 2GB
+    #[arg(long, value_name = "SIZE", value_parser = numbers::parse_bytes)]
+    pub keep: Option<u64>,
+    /// Remove downloads, extracted and derived files that were not used for so many days
+    #[arg(long, value_name = "DAYS")]
+    pub older_than: Option<u32>,
+    /// Remove everything
+    #[arg(long)]
+    pub all: bool,
+}
+
+/// `completions`.
+#[derive(Debug, Args)]
+pub struct Completions {
+    /// The shell
+    pub shell: Shell,
+}
+
 /// Options of every command.
 #[derive(Clone, Debug, Default, Args)]
 #[expect(clippy::struct_excessive_bools, reason = "each is a switch of its own")]
@@ -260,7 +337,8 @@ pub struct Global {
         long,
         global = true,
         value_name = "DIR",
-        help = "Folder to look for artifacts in before the network (repeatable) [env: GOLDRUN_ARTIFACTS]"
+        help = "Folder to look for artifacts in before the network (repeatable) [env: GOLDRUN_ARTIFACTS]; \
+                artifacts/ beside recipes/ is searched too"
     )]
     pub artifacts: Vec<PathBuf>,
     /// Never use the network

@@ -4,7 +4,7 @@ use std::fmt;
 
 use super::output;
 use crate::golden::compare::{PublishedOutcome, Verdict};
-use crate::{artifacts, golden, recipe, run};
+use crate::{artifacts, golden, recipe, run, vendor};
 
 /// How a command ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -171,6 +171,22 @@ impl From<golden::Error> for Failure {
 impl From<artifacts::Error> for Failure {
     fn from(error: artifacts::Error) -> Self {
         Self::new(Exit::Artifact, error)
+    }
+}
+
+impl From<vendor::Error> for Failure {
+    fn from(error: vendor::Error) -> Self {
+        match error {
+            vendor::Error::Recipe(error) => error.into(),
+            vendor::Error::Golden(error) => error.into(),
+            vendor::Error::Artifact(error) => error.into(),
+            vendor::Error::Occupied { .. }
+            | vendor::Error::SameRecipe { .. }
+            | vendor::Error::SameArtifact { .. } => Self::wrong(error),
+            vendor::Error::Other { .. }
+            | vendor::Error::Executable { .. }
+            | vendor::Error::Io(_) => Self::failed(error),
+        }
     }
 }
 

@@ -1,5 +1,6 @@
 //! `goldrun list`: every recipe with its golden's state.
 
+use jiff::Timestamp;
 use serde::Serialize;
 
 use super::exit::{Exit, Failure};
@@ -7,9 +8,10 @@ use super::output;
 use super::session::{Session, unpinned};
 use crate::golden::Golden;
 use crate::recipe::{self, Found, Recipe};
-use crate::record::{Address, Fact};
-use crate::report::terminal::Colour;
+use crate::record::made::DATE;
+use crate::record::{Address, Fact, MadeValue};
 use crate::report::terminal::table::{Cell, Side, Table};
+use crate::report::terminal::{Colour, Style, numbers};
 
 /// A recipe in the list.
 #[derive(Debug, Serialize)]
@@ -18,6 +20,8 @@ struct Entry {
     title: Option<String>,
     path: Option<String>,
     golden: State,
+    /// When the golden was made: a date where it says so, else that of its file.
+    golden_made: Option<String>,
     pending: bool,
     unpinned: Vec<String>,
     /// What is wrong with recipe or golden.
@@ -41,13 +45,15 @@ enum State {
 }
 
 impl State {
-    const fn words(self) -> &'static str {
+    /// What it is, with the age of a golden.
+    fn words(self, age: Option<&str>) -> String {
+        let age = |joint: &str| age.map_or(String::new(), |age| format!("{joint}{age}"));
         match self {
-            Self::Golden => "golden",
-            Self::Outdated => "golden of another version",
-            Self::PublishedOnly => "published figures only",
-            Self::None => "no golden",
-            Self::Unreadable => "unreadable",
+            Self::Golden => format!("golden{}", age(" of ")),
+            Self::Outdated => format!("golden of another version{}", age(", ")),
+            Self::PublishedOnly => "published figures only".to_owned(),
+            Self::None => "no golden".to_owned(),
+            Self::Unreadable => "unreadable".to_owned(),
         }
     }
 
@@ -72,16 +78,7 @@ pub fn list(session: &Session) -> Result<Exit, Failure> {
         output::json(&entries)?;
         return Ok(Exit::Good);
     }
-    let mut table = Table::new(&[
-        ("recipe", Side::Left),
-        ("state", Side::Left),
-        ("from", Side::Left),
-        ("title", Side::Left),
-    ]);
-    for entry in &entries {
-        table.row(cells(entry));
-    }
-    output::data(&table.render(session.style))?;
+    output::data(&text(&entries, session.style))?;
     for problem in entries.iter().filter_map(|entry| entry.problem.as_ref()) {
         output::line(&format!("warning: {problem}"));
     }
@@ -102,6 +99,7 @@ fn entry(session: &Session, found: Found) -> Entry {
         });
     match read {
         Ok((recipe, golden)) => Entry {
+            golden_made: golden.as_ref().and_then(made).map(|made| made.to_string()),
             golden: state(&recipe, golden.as_ref()),
             pending: session.goldens.pending_path(&recipe.name).is_file(),
             unpinned: unpinned(&recipe).into_iter().map(str::to_owned).collect(),
@@ -115,6 +113,7 @@ fn entry(session: &Session, found: Found) -> Entry {
             title: None,
             path,
             golden: State::Unreadable,
+            golden_made: None,
             pending: false,
             unpinned: Vec::new(),
             problem: Some(problem),
@@ -145,8 +144,38 @@ fn state(recipe: &Recipe, golden: Option<&Golden>) -> State {
     }
 }
 
-fn cells(entry: &Entry) -> Vec<Cell> {
-    let mut state = entry.golden.words().to_owned();
+/// When a golden was made: the date in its record, else that of its file.
+fn made(golden: &Golden) -> Option<Timestamp> {
+    if let Some(MadeValue::Text(date)) = golden.record.made.get(DATE) {
+        return date.parse().ok();
+    }
+    let metadata = fs_err::metadata(golden.path.as_ref()?).ok()?;
+    let time = Timestamp::try_from(metadata.modified().ok()?).ok()?;
+    Timestamp::from_second(time.as_second()).ok()
+}
+
+/// A line a recipe; of a title so much as there is room for.
+fn text(entries: &[Entry], style: Style) -> String {
+    let columns = [
+        ("recipe", Side::Left),
+        ("state", Side::Left),
+        ("from", Side::Left),
+        ("title", Side::Left),
+    ];
+    let now = Timestamp::now();
+    let mut table = Table::new(&columns);
+    for entry in entries {
+        table.row(cells(entry, now));
+    }
+    table.fit_last(style.width);
+    table.render(style)
+}
+
+fn cells(entry: &Entry, now: Timestamp) -> Vec<Cell> {
+    let made = entry.golden_made.as_ref();
+    let made: Option<Timestamp> = made.and_then(|made| made.parse().ok());
+    let age = made.map(|made| numbers::ago(now.duration_since(made).as_secs()));
+    let mut state = entry.golden.words(age.as_deref());
     if entry.pending {
         state.push_str(", one pending");
     }

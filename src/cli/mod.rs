@@ -6,8 +6,10 @@
 
 mod accept;
 mod arguments;
+mod cache;
 mod check;
 mod comparison;
+mod completions;
 mod diff;
 mod doctor;
 mod exit;
@@ -90,8 +92,8 @@ fn command(arguments: Arguments) -> Exit {
 fn dispatch(session: &Session, command: Command) -> Result<Exit, Failure> {
     match command {
         Command::List => list::list(session),
-        Command::Show(show) => show::show(session, &show.recipe, show.sheet.as_deref()),
-        Command::Fetch(fetch) => fetch::fetch(session, &fetch.recipe),
+        Command::Show(show) => show::show(session, &show),
+        Command::Fetch(fetch) => fetch::fetch(session, &fetch),
         Command::Run(run) => run::run(session, &run),
         Command::Check(check) => check::check(session, &check),
         Command::Accept(accept) => accept::accept(session, &accept),
@@ -101,7 +103,9 @@ fn dispatch(session: &Session, command: Command) -> Result<Exit, Failure> {
         Command::New(new) => new::new(session, &new),
         Command::Pin(pin) => pin::pin(session, &pin.recipe),
         Command::Schema(schema) => schema::schema(session, &schema),
+        Command::Cache(cache) => cache::cache(session, &cache.command),
         Command::Doctor => doctor::doctor(session),
+        Command::Completions(completions) => completions::completions(completions.shell),
     }
 }
 

@@ -20,7 +20,7 @@ const EPOCH_BAR_AFTER: Duration = Duration::from_secs(2);
 const STAGE_BAR_AFTER: Duration = Duration::from_millis(500);
 
 /// What the bar inside an epoch looks like.
-const EPOCH_TEMPLATE: &str = "{prefix}  {human_pos}/{human_len}  {wide_bar}  {msg}  {eta} left";
+const EPOCH_TEMPLATE: &str = "{prefix}  {human_pos}/{human_len}  {wide_bar}  {msg}";
 
 /// How much is told.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -44,7 +44,15 @@ pub struct Progress {
 #[derive(Default)]
 struct State {
     stages: Vec<StageBar>,
-    epoch: Option<LateBar>,
+    epoch: Option<EpochBar>,
+}
+
+/// An epoch with its bar, and what is left after it.
+struct EpochBar {
+    bar: LateBar,
+    steps: u32,
+    /// In epochs like this one.
+    left: f64,
 }
 
 /// A stage with its bar, which is shown once the stage takes long.
@@ -116,6 +124,7 @@ impl Progress {
                 shown,
                 shown_last,
                 steps,
+                left,
                 ..
             } => {
                 let title = format!("epoch {}", lines::epoch_number(*shown, *shown_last));
@@ -123,7 +132,11 @@ impl Progress {
                     .with_style(style(EPOCH_TEMPLATE))
                     .with_prefix(title);
                 bar.set_length(u64::from(*steps));
-                state.epoch = Some(LateBar::new(bar, EPOCH_BAR_AFTER));
+                state.epoch = Some(EpochBar {
+                    bar: LateBar::new(bar, EPOCH_BAR_AFTER),
+                    steps: *steps,
+                    left: *left,
+                });
             }
             Event::Step {
                 done,
@@ -131,10 +144,10 @@ impl Progress {
                 accuracy,
             } => {
                 if let Some(epoch) = &mut state.epoch {
-                    epoch
-                        .bar
-                        .set_message(format!("loss {loss:.4}  accuracy {accuracy:.4}"));
-                    epoch.advance(u64::from(*done), &self.bars);
+                    let left = lines::left(epoch.seconds_left(*done));
+                    let message = format!("loss {loss:.4}  accuracy {accuracy:.4}  {left}");
+                    epoch.bar.bar.set_message(message);
+                    epoch.bar.advance(u64::from(*done), &self.bars);
                 }
             }
             Event::EpochFinished { .. } => state.epoch = None,
@@ -151,6 +164,15 @@ impl Progress {
         let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
         *state = State::default();
         let _ = self.bars.clear();
+    }
+}
+
+impl EpochBar {
+    /// What is left of the whole run, from the steps that are done.
+    fn seconds_left(&self, done: u32) -> f64 {
+        let step = self.bar.since.elapsed().as_secs_f64() / f64::from(done.max(1));
+        let steps = f64::from(self.steps);
+        step * (steps - f64::from(done) + steps * self.left)
     }
 }
 
@@ -194,10 +216,10 @@ fn stage_bar(stage: &Stage, total: Option<u64>) -> ProgressBar {
 /// What a stage's bar looks like: bytes and rate, files, or images.
 const fn stage_template(stage: &Stage, has_total: bool) -> &'static str {
     match (stage, has_total) {
-        (Stage::Download(_) | Stage::Verify(_), true) => {
+        (Stage::Download(_) | Stage::Verify(_) | Stage::Copy(_), true) => {
             "{msg}  {wide_bar}  {decimal_bytes}/{decimal_total_bytes}  {decimal_bytes_per_sec}  {eta} left"
         }
-        (Stage::Download(_) | Stage::Verify(_), false) => {
+        (Stage::Download(_) | Stage::Verify(_) | Stage::Copy(_), false) => {
             "{spinner} {msg}  {decimal_bytes}  {decimal_bytes_per_sec}"
         }
         (Stage::Extract(_) | Stage::Decode(_), true) => {

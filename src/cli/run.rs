@@ -89,7 +89,7 @@ fn summary(session: &Session, outcome: &Outcome, report: &Path) -> String {
         }
     }
     format!(
-        "{}\nwritten to {}\nreport: {}\n",
+        "\n{}\nwritten to {}\nreport: {}\n",
         table.render(session.style),
         session.shown(&outcome.folder),
         session.shown(report)

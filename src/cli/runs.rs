@@ -31,6 +31,15 @@ pub fn latest(runs: &Path, recipe: &str) -> Result<Option<PathBuf>, Failure> {
     Ok(latest.map(|(_, folder)| folder))
 }
 
+/// How many runs there are, of all recipes.
+pub fn count(runs: &Path) -> Result<usize, Failure> {
+    let mut count = 0;
+    for recipe in folders(runs)? {
+        count += folders(&recipe)?.len();
+    }
+    Ok(count)
+}
+
 /// The run of an id; none if the recipe has none of that id.
 pub fn of_recipe(runs: &Path, recipe: &str, id: &str) -> Option<PathBuf> {
     let is_name = !id.is_empty() && !id.starts_with('.') && !id.contains(['/', '\\']);
@@ -57,12 +66,34 @@ pub fn named(runs: &Path, written: &str) -> Result<PathBuf, Failure> {
         Some(found) => Some(found),
         None => latest(runs, written)?,
     };
-    found.ok_or_else(|| {
-        Failure::wrong(anyhow!(
-            "there is no run `{written}`\n\
-             hint: give a run's folder or id, or the name of a recipe that was run"
-        ))
+    match found {
+        Some(found) => Ok(found),
+        None => Err(Failure::wrong(anyhow!(
+            "there is no run `{written}` in {}\n\
+             hint: give a run's folder or id, or the name of a recipe that was run{}",
+            runs.display(),
+            recipes_that_ran(runs)?
+        ))),
+    }
+}
+
+/// What there is instead: `: mine, quickstart`; nothing where no recipe was run.
+fn recipes_that_ran(runs: &Path) -> Result<String, Failure> {
+    let recipes = folders(runs)?;
+    let names: Vec<String> = recipes.iter().map(|recipe| id(recipe)).collect();
+    Ok(match names.as_slice() {
+        [] => String::new(),
+        names => format!(": {}", names.join(", ")),
     })
+}
+
+/// Ids of a recipe's newest runs, for a hint: `1795530265-0, 1795530112-0`.
+pub fn newest(runs: &Path, recipe: &str) -> Result<String, Failure> {
+    /// More would be no hint.
+    const SHOWN: usize = 3;
+    let folders = folders(&runs.join(recipe))?;
+    let ids = folders.iter().rev().take(SHOWN).map(|folder| id(folder));
+    Ok(ids.collect::<Vec<_>>().join(", "))
 }
 
 /// Runs of a recipe with their records; those whose records cannot be read are passed by.
@@ -107,8 +138,13 @@ pub fn record(folder: &Path) -> Result<Record, Failure> {
 /// The record in a file.
 pub fn record_file(path: &Path) -> Result<Record, Failure> {
     let text = fs::read_to_string(path).map_err(Failure::wrong)?;
-    serde_json::from_str(&text)
-        .map_err(|error| Failure::wrong(anyhow!("{} is no record: {error}", path.display())))
+    serde_json::from_str(&text).map_err(|error| {
+        Failure::wrong(anyhow!(
+            "{} is no record: {error}\n\
+                 hint: give the record.json that a run has written, or run the recipe again",
+            path.display()
+        ))
+    })
 }
 
 /// Folders in a folder, by name; none where there is no such folder.

@@ -17,6 +17,7 @@ use crate::recipe::{self, Dataset, Model, Recipe};
 use crate::record::{Event, Observer};
 use crate::report::terminal::Style;
 use crate::run::{Device, EngineKind, Request};
+use crate::vendor;
 
 /// Environment variable with more folders for artifacts, separated as in `PATH`.
 const ARTIFACT_FOLDERS: &str = "GOLDRUN_ARTIFACTS";
@@ -55,7 +56,7 @@ impl Session {
             goldens: Store::new(&root),
             artifacts: artifacts::Options {
                 cache: artifacts::cache::default_root(),
-                folders: artifact_folders(&options)?,
+                folders: artifact_folders(&options, &root)?,
                 offline: options.offline,
                 fresh: options.fresh,
             },
@@ -106,7 +107,7 @@ impl Session {
             (true, None) => return Ok(()),
         };
         Err(Failure::wrong(anyhow!(
-            "`{command}` takes no `{option}`: {why}"
+            "`{command}` takes no `{option}`: {why}\nhint: leave it out, or write it into the recipe"
         )))
     }
 
@@ -114,7 +115,8 @@ impl Session {
     pub fn check_resume(&self, resume: bool) -> Result<(), Failure> {
         if resume && self.options.fresh {
             return Err(Failure::wrong(anyhow!(
-                "`--resume` does not go with `--fresh`, which uses no earlier run"
+                "`--resume` does not go with `--fresh`, which uses no earlier run\n\
+                 hint: leave one of them out"
             )));
         }
         Ok(())
@@ -221,21 +223,23 @@ pub fn level(simd: Simd) -> Result<Option<Level>, Failure> {
     )))
 }
 
-/// Folders of `--artifacts`, which must be there, then those of the environment.
-fn artifact_folders(options: &Global) -> Result<Vec<PathBuf>, Failure> {
+/// Folders of `--artifacts`, which must be there, then those of the environment, then the project's own.
+fn artifact_folders(options: &Global, root: &Path) -> Result<Vec<PathBuf>, Failure> {
     let mut folders = Vec::new();
     for folder in &options.artifacts {
         if !folder.is_dir() {
             return Err(Failure::new(
                 Exit::Wrong,
-                anyhow!("--artifacts {}: no such folder", folder.display()),
+                anyhow!(
+                    "--artifacts {}: no such folder\n\
+                     hint: name one that is there, or leave the option out",
+                    folder.display()
+                ),
             ));
         }
         folders.push(folder.clone());
     }
-    let Some(listed) = std::env::var_os(ARTIFACT_FOLDERS) else {
-        return Ok(folders);
-    };
+    let listed = std::env::var_os(ARTIFACT_FOLDERS).unwrap_or_default();
     for folder in std::env::split_paths(&listed).filter(|folder| !folder.as_os_str().is_empty()) {
         if folder.is_dir() {
             folders.push(folder);
@@ -245,6 +249,10 @@ fn artifact_folders(options: &Global) -> Result<Vec<PathBuf>, Failure> {
                 folder.display()
             ));
         }
+    }
+    let own = root.join(vendor::ARTIFACTS);
+    if own.is_dir() {
+        folders.push(own);
     }
     Ok(folders)
 }

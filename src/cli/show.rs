@@ -4,10 +4,10 @@
 //! yet, it says so.
 
 use std::fmt::Write as _;
-use std::path::Path;
 
 use serde::Serialize;
 
+use super::arguments::Show;
 use super::exit::{Exit, Failure};
 use super::output;
 use super::session::{Session, pictures, unpinned};
@@ -63,8 +63,9 @@ struct ShownPhase {
 }
 
 /// Shows a recipe, and writes a contact sheet of its pictures where one is asked for.
-pub fn show(session: &Session, written: &str, sheet: Option<&Path>) -> Result<Exit, Failure> {
-    let loaded = session.load(written)?;
+pub fn show(session: &Session, arguments: &Show) -> Result<Exit, Failure> {
+    let loaded = session.load(&arguments.recipe)?;
+    let sheet = arguments.sheet.as_deref();
     let recipe = &loaded.recipe;
     let found = find(session, recipe, sheet.is_some())?;
     let survey = survey(recipe, &found)?;
@@ -106,7 +107,7 @@ pub fn show(session: &Session, written: &str, sheet: Option<&Path>) -> Result<Ex
     if session.options.json {
         output::json(&shown)?;
     } else {
-        output::data(&text(session, &shown))?;
+        output::data(&text(session, &shown, arguments.layers))?;
     }
     if let Some(path) = sheet {
         super::sheet::write(session, recipe, found.obtained(), path)?;
@@ -188,7 +189,7 @@ fn shown_phase((phase, trained): (&Phase, &Trained)) -> ShownPhase {
     }
 }
 
-fn text(session: &Session, shown: &Shown) -> String {
+fn text(session: &Session, shown: &Shown, has_layers: bool) -> String {
     let mut text = format!("{}: {}\n", shown.recipe, shown.title);
     let _ = writeln!(
         text,
@@ -197,7 +198,7 @@ fn text(session: &Session, shown: &Shown) -> String {
     );
     let _ = writeln!(
         text,
-        "fingerprint {}, training seed {}\n",
+        "fingerprint {}\ntraining seed {}\n",
         shown.fingerprint, shown.seed
     );
     for line in &shown.canonical {
@@ -209,7 +210,12 @@ fn text(session: &Session, shown: &Shown) -> String {
     text.push('\n');
     text.push_str(&splits_text(session, shown));
     text.push('\n');
-    text.push_str(&network::table(&shown.layers, session.style));
+    if has_layers {
+        text.push_str(&network::table(&shown.layers, session.style));
+    } else {
+        text.push_str(&network::summary(&shown.layers, session.style));
+        let _ = writeln!(text, "(each layer: goldrun show {} --layers)", shown.recipe);
+    }
     let features: Vec<String> = shown.features.iter().map(usize::to_string).collect();
     let _ = writeln!(
         text,

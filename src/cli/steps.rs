@@ -61,8 +61,11 @@ pub fn of_file(path: &str) -> Result<Option<StepDigests>, Failure> {
         return Ok(None);
     }
     let read = StepDigests::read(&text);
-    read.map(Some)
-        .map_err(|damage| Failure::wrong(anyhow!("{path}: {damage}")))
+    read.map(Some).map_err(|damage| {
+        Failure::wrong(anyhow!(
+            "{path}: {damage}\nhint: `goldrun run RECIPE --trace-digests EPOCH` writes it anew"
+        ))
+    })
 }
 
 /// Compares two files with digests; exit code 1 if they are not the same.
@@ -73,7 +76,8 @@ pub fn diff(
 ) -> Result<Exit, Failure> {
     if a.epoch != b.epoch {
         return Err(Failure::wrong(anyhow!(
-            "`{}` is of {} and `{}` of {}: digests can be compared of the same epoch only",
+            "`{}` is of {} and `{}` of {}: digests can be compared of the same epoch only\n\
+             hint: goldrun run RECIPE --trace-digests {1}",
             names[0],
             a.epoch.address(),
             names[1],

@@ -58,6 +58,17 @@ pub enum Error {
     /// The recipe was read, and this is wrong with it.
     #[error("{0}")]
     Invalid(Box<Report>),
+    /// Two files of a recipe cannot stand in one folder.
+    #[error(
+        "two of the files that recipe `{recipe}` is written in are called {file}\n\
+         hint: rename one of them, and the `extends` that names it"
+    )]
+    SameName {
+        /// The recipe.
+        recipe: String,
+        /// The name that both have.
+        file: String,
+    },
     /// Pins cannot be written.
     #[error("pins are not written: {source}")]
     Write {
@@ -66,8 +77,8 @@ pub enum Error {
         /// Why.
         source: io::Error,
     },
-    /// Pins cannot be written into this text.
-    #[error("cannot write pins into {}: {reason}", path.display())]
+    /// Pins, or what it extends, cannot be written into this text.
+    #[error("cannot write into {}: {reason}", path.display())]
     Edit {
         /// The file.
         path: PathBuf,

@@ -38,6 +38,17 @@ pub struct Loaded {
     pub path: Option<PathBuf>,
     /// Its text, without what it extends.
     pub text: String,
+    /// The files that it is written in: its own, then what each one extends.
+    pub files: Vec<Written>,
+}
+
+/// A file that a recipe is written in.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Written {
+    /// Its name, without a folder.
+    pub name: String,
+    /// What it says.
+    pub text: String,
 }
 
 /// Reads a recipe; all its problems come back at once, also that it names layers that `layers` does not.
@@ -51,11 +62,15 @@ pub fn load(request: &Request, layers: Layers) -> Result<Loaded, Error> {
         sources: Sources::default(),
         problems: Problems::default(),
         chain: Vec::new(),
+        files: Vec::new(),
         layers,
     };
     let recipe = loader.recipe(&location, &text, request, &stem);
     let Loader {
-        sources, problems, ..
+        sources,
+        problems,
+        files,
+        ..
     } = loader;
     match recipe {
         Some(mut recipe) if problems.is_empty() => {
@@ -66,6 +81,7 @@ pub fn load(request: &Request, layers: Layers) -> Result<Loaded, Error> {
                 recipe,
                 path: location.into_path(),
                 text,
+                files,
             })
         }
         _ => Err(Error::Invalid(Box::new(Report::new(
@@ -80,6 +96,7 @@ struct Loader<'a> {
     problems: Problems,
     /// The files that extend one another, the first asked for first.
     chain: Vec<Location>,
+    files: Vec<Written>,
     layers: Layers,
 }
 
@@ -112,6 +129,10 @@ impl Loader<'_> {
     /// The tree of a file, laid over that of the file that it extends.
     fn file(&mut self, location: &Location, text: &str) -> Option<Node> {
         self.chain.push(location.identity());
+        self.files.push(Written {
+            name: location.file_name(),
+            text: text.to_owned(),
+        });
         let source = self
             .sources
             .add(location.shown(self.root), text.to_owned(), location.base());

@@ -72,12 +72,21 @@ impl Location {
     }
 
     pub(super) fn stem(&self) -> String {
-        let path = match self {
+        let stem = self.path().file_stem().unwrap_or_default();
+        stem.to_string_lossy().into_owned()
+    }
+
+    /// The file's name, without a folder.
+    pub(super) fn file_name(&self) -> String {
+        let name = self.path().file_name().unwrap_or_default();
+        name.to_string_lossy().into_owned()
+    }
+
+    fn path(&self) -> &Path {
+        match self {
             Self::File(path) => path,
             Self::Shipped(path) => Path::new(path),
-        };
-        let stem = path.file_stem().unwrap_or_default();
-        stem.to_string_lossy().into_owned()
+        }
     }
 
     /// As people know it: relative to the project where it lies inside.

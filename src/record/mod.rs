@@ -261,6 +261,8 @@ pub enum Event {
         shown_last: u32,
         /// Steps in the epoch.
         steps: u32,
+        /// What is left to train after it in the whole run, in epochs that are as much work as this one.
+        left: f64,
     },
     /// A step of the epoch is done.
     Step {
@@ -287,8 +289,8 @@ pub enum Event {
         figures: Vec<(String, f64)>,
         /// How long it took, validation included.
         seconds: f64,
-        /// Epochs that are left in the whole run.
-        epochs_left: u32,
+        /// What is left to train in the whole run, in epochs that are as much work as this one.
+        left: f64,
     },
     /// The model was evaluated on the test split.
     Test {
@@ -306,6 +308,8 @@ pub enum Stage {
     Verify(String),
     /// Files of an artifact.
     Extract(String),
+    /// Bytes of an artifact.
+    Copy(String),
     /// Files of a split.
     Decode(SplitName),
     /// Images of a split through the frozen part of the network.

@@ -7,6 +7,7 @@ pub mod checkpoint;
 mod error;
 mod running;
 mod steps;
+mod work;
 
 pub use checkpoint::Checkpoint;
 pub use error::Error;
@@ -216,7 +217,8 @@ impl Training<'_> {
         let _span = trace_span!("epoch", phase, epoch).entered();
         let started = Instant::now();
         let (order, dropout) = self.drawn(at);
-        let shown = self.tell_started(at, &order);
+        let left = self.left_after(at)?;
+        let shown = self.tell_started(at, &order, left);
         let labels = labels(&order);
         let mut running = Running::new(&self.recipe.metrics, self.network.outputs);
         let mut step = |done, outputs: &Outputs| {
@@ -266,7 +268,7 @@ impl Training<'_> {
             steps: order.steps() as u32,
             figures,
             seconds: started.elapsed().as_secs_f64(),
-            epochs_left: self.epochs_left(phase, epoch),
+            left,
         });
         Ok(())
     }
@@ -285,7 +287,7 @@ impl Training<'_> {
     }
 
     /// Says that an epoch begins; gives the numbers that are shown of it and of its phase's last.
-    fn tell_started(&self, at: EpochNumber, order: &TrainingEpoch<'_>) -> Range<u32> {
+    fn tell_started(&self, at: EpochNumber, order: &TrainingEpoch<'_>, left: f64) -> Range<u32> {
         let EpochNumber { phase, epoch } = at;
         let of = &self.recipe.phases[phase];
         let shown = of.first_epoch + epoch..of.first_epoch + of.epochs - 1;
@@ -295,6 +297,7 @@ impl Training<'_> {
             shown: shown.start,
             shown_last: shown.end,
             steps: order.steps() as u32,
+            left,
         });
         shown
     }
@@ -356,13 +359,23 @@ impl Training<'_> {
         )
     }
 
-    fn epochs_left(&self, number: usize, epoch: u32) -> u32 {
-        let here = self.recipe.phases[number].epochs - epoch - 1;
-        let later: u32 = self.recipe.phases[number + 1..]
-            .iter()
-            .map(|phase| phase.epochs)
-            .sum();
-        here + later
+    /// What is left to train after an epoch, in epochs that are as much work as that one.
+    fn left_after(&self, at: EpochNumber) -> Result<f64, Error> {
+        let pictures = [self.data.train.len(), self.data.validation.len()];
+        let work = |phase: &Phase| -> Result<[f64; 2], Error> {
+            let trained = self.trained(phase)?;
+            let epochs = work::of_epochs(self.recipe, self.network, &trained, pictures);
+            Ok(epochs)
+        };
+        let phases = &self.recipe.phases;
+        let [first, later] = work(&phases[at.phase])?;
+        let this = if at.epoch == 0 { first } else { later };
+        let mut left = f64::from(phases[at.phase].epochs - at.epoch - 1) * later;
+        for phase in &phases[at.phase + 1..] {
+            let [first, later] = work(phase)?;
+            left += first + f64::from(phase.epochs - 1) * later;
+        }
+        Ok(left / this)
     }
 
     /// A line per tensor beside the record's digest, so that a difference can name the first that parts.

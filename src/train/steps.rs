@@ -24,7 +24,7 @@ impl Training<'_> {
     ) -> Result<Vec<StepDigest>, Error> {
         self.train(engine, record, done, Some(at))?;
         let (epoch, dropout) = self.drawn(at);
-        self.tell_started(at, &epoch);
+        self.tell_started(at, &epoch, 0.0);
         let order = Fact::Text(epoch.order_digest());
         put(record, &at.address(), "order", order);
         let mut digests = Digests::default();

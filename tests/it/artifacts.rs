@@ -1,6 +1,6 @@
 //! Artifacts end to end: real files, a real server, real processes.
 
-mod archive;
+pub mod archive;
 mod download;
 mod extract;
 mod local;

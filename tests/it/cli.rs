@@ -1,5 +1,7 @@
 //! The command line through the real binary: each exit code provoked, output where it belongs.
 
+mod cache;
+mod completions;
 pub mod interrupt;
 mod machine;
 mod output;
@@ -7,7 +9,7 @@ mod recipes;
 mod terminal;
 mod trace;
 
-use crate::support::{Project, SMALL};
+use crate::support::{Project, Ran, SMALL};
 
 #[test]
 fn help_and_version_are_data_and_a_missing_command_is_wrong() {
@@ -110,6 +112,32 @@ fn show_trains_nothing_and_tells_splits_layers_and_what_is_trained() {
         data["splits"][0]["class_counts"],
         serde_json::json!([8, 8, 8, 8, 8])
     );
+}
+
+/// The longest line.
+fn width(text: &str) -> usize {
+    let lines = text.lines().map(|line| line.chars().count());
+    lines.max().unwrap_or_default()
+}
+
+#[test]
+fn show_fits_a_terminal_and_has_each_layer_where_it_is_asked_for() {
+    let project = Project::small();
+    for columns in ["80", "100"] {
+        for recipe in ["small", "quickstart", "tutorial", "tutorial-224"] {
+            let mut command = project.command(&["show", recipe]);
+            let shown = Ran::of(&project, command.env("COLUMNS", columns)).exits(0);
+            let shown = shown.says(&format!("(each layer: goldrun show {recipe} --layers)"));
+            let width = width(&shown.stdout);
+            assert!(width <= columns.parse().unwrap(), "{width}: {shown:#?}");
+        }
+    }
+    let shown = project.goldrun(&["show", "small"]).exits(0);
+    insta::assert_snapshot!(shown.stdout);
+    let layers = project.goldrun(&["show", "small", "--layers"]).exits(0);
+    let count = |text: &str| text.lines().filter(|line| line.contains("block_")).count();
+    assert!(count(&shown.stdout) < 8);
+    assert_eq!(count(&layers.stdout), 142, "{}", layers.stdout);
 }
 
 #[test]

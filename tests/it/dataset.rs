@@ -137,6 +137,7 @@ impl Photos {
     fn obtained(&self) -> Obtained {
         Obtained {
             location: Location::Folder(self.folder.path().to_owned()),
+            file: None,
             sha256: None,
             content: "h1:made".into(),
             manifest: Vec::new(),

@@ -68,7 +68,7 @@ fn from_no_golden_to_one_that_holds() {
     project
         .goldrun(&["list"])
         .exits(0)
-        .says("golden, one pending");
+        .says("golden of a moment ago, one pending");
 
     project
         .goldrun(&["accept", "small", "--yes"])

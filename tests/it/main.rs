@@ -41,3 +41,4 @@ mod server;
 mod shapes;
 mod steps;
 mod support;
+mod vendor;

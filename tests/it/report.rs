@@ -125,7 +125,7 @@ fn a_report_is_made_again_of_what_lies_there() {
     project
         .goldrun(&["report", "nothing"])
         .exits(2)
-        .warns("there is no run `nothing`\nhint: ");
+        .warns("there is no run `nothing` in [project]/runs\nhint: ");
 }
 
 /// A project with three runs, the second of another seed and the third of the same bits as the first, and their ids.

@@ -207,6 +207,9 @@ impl Project {
             .env_remove("CI")
             .env_remove("GITHUB_ACTIONS")
             .env_remove("GITHUB_STEP_SUMMARY")
+            .env_remove("NO_COLOR")
+            .env_remove("CLICOLOR")
+            .env_remove("CLICOLOR_FORCE")
             .env("COLUMNS", "120")
             .stdin(Stdio::null());
         command

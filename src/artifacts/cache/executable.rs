@@ -4,8 +4,9 @@
 //! shared by every process of that executable while it runs. Registering and removing happen under one
 //! brief lock, so nobody registers with a file that is just being removed.
 
+use std::collections::BTreeSet;
 use std::io::{Read, Seek, SeekFrom, Write};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::OnceLock;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{SystemTime, UNIX_EPOCH};
@@ -109,23 +110,72 @@ impl Lease {
     }
 }
 
+/// What is moved to where it is removed, while nobody can register as using the cache.
+pub(super) struct Trashed {
+    folder: PathBuf,
+    running: BTreeSet<String>,
+    count: usize,
+    _brief: Lock,
+}
+
+impl Trashed {
+    /// Begins; every process that starts meanwhile waits until this is dropped.
+    pub fn begin(root: &Path) -> Result<Self, Error> {
+        let registry = Bucket::Executables.of(root);
+        fs_err::create_dir_all(&registry)?;
+        let brief = Lock::acquire_brief(&registry.join(BRIEF_LOCK))?;
+        let mut running = BTreeSet::new();
+        for name in registered(&registry)? {
+            if !lock::try_exclusive(&lock::open(&registry.join(&name))?)? {
+                running.insert(name);
+            }
+        }
+        Ok(Self {
+            folder: unique_in_trash(root),
+            running,
+            count: 0,
+            _brief: brief,
+        })
+    }
+
+    /// Names of the executables that run.
+    pub fn running(&self) -> &BTreeSet<String> {
+        &self.running
+    }
+
+    /// Moves a file or folder; one that is gone already is none to move.
+    pub fn add(&mut self, path: &Path) -> Result<(), Error> {
+        fs_err::create_dir_all(&self.folder)?;
+        let to = self.folder.join(self.count.to_string());
+        self.count += 1;
+        match fs_err::rename(path, to) {
+            Err(error) if error.kind() != std::io::ErrorKind::NotFound => Err(error.into()),
+            _ => Ok(()),
+        }
+    }
+}
+
+/// A folder in the trash that nobody else has.
+fn unique_in_trash(root: &Path) -> PathBuf {
+    static COUNT: AtomicU64 = AtomicU64::new(0);
+    let count = COUNT.fetch_add(1, Ordering::Relaxed);
+    let name = format!("{}-{}-{count}", now(), std::process::id());
+    Bucket::Trash.of(root).join(name)
+}
+
 /// Moves a folder, if it exists, to where it is removed.
 pub(super) fn discard(root: &Path, folder: &Path) -> Result<(), Error> {
-    static COUNT: AtomicU64 = AtomicU64::new(0);
     if !folder.exists() {
         return Ok(());
     }
-    let trash = Bucket::Trash.of(root);
-    fs_err::create_dir_all(&trash)?;
-    let count = COUNT.fetch_add(1, Ordering::Relaxed);
-    let name = format!("{}-{}-{count}", now(), std::process::id());
+    fs_err::create_dir_all(Bucket::Trash.of(root))?;
     // One step, because another process may be emptying that folder.
-    fs_err::rename(folder, trash.join(name))?;
+    fs_err::rename(folder, unique_in_trash(root))?;
     Ok(())
 }
 
 /// Removes what was discarded; whatever resists is left to the next process.
-fn empty_trash(root: &Path) {
+pub(super) fn empty_trash(root: &Path) {
     let Ok(entries) = fs_err::read_dir(Bucket::Trash.of(root)) else {
         return;
     };
@@ -134,14 +184,21 @@ fn empty_trash(root: &Path) {
     }
 }
 
+/// The executables that used the cache, by their files' names.
+fn registered(registry: &Path) -> Result<Vec<String>, Error> {
+    let mut names = Vec::new();
+    for entry in fs_err::read_dir(registry)? {
+        let name = entry?.file_name().into_string();
+        names.extend(name.ok().filter(|name| name != BRIEF_LOCK));
+    }
+    Ok(names)
+}
+
 /// Executables other than `own` that are not among the newest, by their files' names.
 fn outdated(registry: &Path, own: &str) -> Result<Vec<String>, Error> {
     let mut others = Vec::new();
-    for entry in fs_err::read_dir(registry)? {
-        let Ok(name) = entry?.file_name().into_string() else {
-            continue;
-        };
-        if name == BRIEF_LOCK || name == own {
+    for name in registered(registry)? {
+        if name == own {
             continue;
         }
         let used = fs_err::read_to_string(registry.join(&name))?;

@@ -14,6 +14,7 @@
 //! Everything appears under its final name by a rename, when it is whole. A bucket whose layout changes
 //! gets the next version; nothing is migrated.
 
+mod contents;
 mod executable;
 mod lock;
 pub mod rows;
@@ -25,6 +26,7 @@ use std::sync::atomic::AtomicBool;
 
 use tempfile::TempPath;
 
+pub use self::contents::{Keep, Pruned, Usage, days_ago, prune, size, usage};
 pub use self::executable::{Lease, executable_digest};
 pub use self::lock::Lock;
 use super::{Error, full_disk_hint};
@@ -59,6 +61,28 @@ pub enum Bucket {
 impl Bucket {
     /// Buckets with a folder per executable.
     const PER_EXECUTABLE: [Self; 3] = [Self::Extracted, Self::Derived, Self::Temporary];
+
+    /// All, in the order in which they are filled.
+    pub const ALL: [Self; 7] = [
+        Self::Downloads,
+        Self::Extracted,
+        Self::Derived,
+        Self::Manifests,
+        Self::Executables,
+        Self::Temporary,
+        Self::Trash,
+    ];
+
+    /// True for what nobody will use.
+    const fn is_rest(self) -> bool {
+        matches!(self, Self::Temporary | Self::Trash)
+    }
+
+    /// Name of the folder without its version.
+    pub fn word(self) -> &'static str {
+        let name = self.name();
+        name.split_once('-').map_or(name, |(word, _)| word)
+    }
 
     /// Name of the folder.
     const fn name(self) -> &'static str {

@@ -32,11 +32,15 @@ impl Candidate {
         let runs = session.runs();
         let name = &recipe.name;
         if let Some(id) = id {
-            let folder = runs::of_recipe(&runs, name, id).ok_or_else(|| {
-                Failure::wrong(anyhow!(
-                    "recipe `{name}` has no run `{id}`\nhint: its runs are the folders in runs/{name}"
-                ))
-            })?;
+            let Some(folder) = runs::of_recipe(&runs, name, id) else {
+                let hint = match runs::newest(&runs, name)?.as_str() {
+                    "" => format!("`goldrun check {name}` makes one"),
+                    ids => format!("its runs are the folders in runs/{name}, the newest {ids}"),
+                };
+                return Err(Failure::wrong(anyhow!(
+                    "recipe `{name}` has no run `{id}`\nhint: {hint}"
+                )));
+            };
             return Self::of_run(recipe, folder);
         }
         if let Some(folder) = runs::latest(&runs, name)? {

@@ -32,7 +32,10 @@ pub fn prepare(files: &ReportFiles) -> Result<(), Failure> {
             fs::create_dir_all(folder).map_err(Failure::wrong)?;
         }
         if file.is_dir() {
-            return Err(Failure::wrong(anyhow!("{} is a folder", file.display())));
+            return Err(Failure::wrong(anyhow!(
+                "{} is a folder, expected a file\nhint: name a file in it",
+                file.display()
+            )));
         }
     }
     Ok(())

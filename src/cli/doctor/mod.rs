@@ -60,7 +60,7 @@ pub fn doctor(session: &Session) -> Result<Exit, Failure> {
         cuda,
         project: shown(&session.root),
         cache: shown(&session.artifacts.cache),
-        cache_bytes: size(&session.artifacts.cache),
+        cache_bytes: cache::size(&session.artifacts.cache),
         cache_problem: cache::problem(&session.artifacts.cache).map(|error| error.to_string()),
         artifact_folders: session
             .artifacts
@@ -148,19 +148,4 @@ fn cpu_name() -> String {
             || std::env::consts::ARCH.to_owned(),
             |(_, name)| name.trim().to_owned(),
         )
-}
-
-/// Bytes of all files below a folder; what cannot be read does not count.
-fn size(folder: &Path) -> u64 {
-    let Ok(entries) = fs_err::read_dir(folder) else {
-        return 0;
-    };
-    entries
-        .filter_map(Result::ok)
-        .map(|entry| match entry.file_type() {
-            Ok(kind) if kind.is_dir() => size(&entry.path()),
-            Ok(kind) if kind.is_file() => entry.metadata().map_or(0, |metadata| metadata.len()),
-            _ => 0,
-        })
-        .sum()
 }

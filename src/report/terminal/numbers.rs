@@ -55,6 +55,32 @@ pub fn bytes(value: u64) -> String {
     format!("{value} B")
 }
 
+/// A number of bytes as people write it: `500MB`, `1.5 GB`, `2GiB`, `4096`.
+pub fn parse_bytes(text: &str) -> Result<u64, String> {
+    const UNITS: [(&str, f64); 9] = [
+        ("", 1.0),
+        ("b", 1.0),
+        ("kb", 1e3),
+        ("mb", 1e6),
+        ("gb", 1e9),
+        ("tb", 1e12),
+        ("kib", 1024.0),
+        ("mib", 1_048_576.0),
+        ("gib", 1_073_741_824.0),
+    ];
+    let text = text.trim();
+    let end = text
+        .find(|c: char| !c.is_ascii_digit() && c != '.')
+        .unwrap_or(text.len());
+    let (number, unit) = text.split_at(end);
+    let unit = unit.trim().to_lowercase();
+    let factor = UNITS.iter().find(|(word, _)| *word == unit);
+    match (number.parse::<f64>(), factor) {
+        (Ok(number), Some((_, factor))) if number.is_finite() => Ok((number * factor) as u64),
+        _ => Err("expected a size, such as 500MB or 2GB".to_owned()),
+    }
+}
+
 /// A time: `1.9 s`, `40 s`, `3 min 20 s`, `1 h 05 min`.
 pub fn seconds(value: f64) -> String {
     /// Below this, tenths of seconds are shown.
@@ -69,6 +95,36 @@ pub fn seconds(value: f64) -> String {
         (0, 0) => format!("{whole} s"),
         (0, _) => format!("{minutes} min {seconds:02} s"),
         _ => format!("{hours} h {minutes_over:02} min"),
+    }
+}
+
+/// A time in at most seven columns: `1.9 s`, `40 s`, `12 min`, `1.5 h`.
+pub fn roughly(value: f64) -> String {
+    let minutes = value / 60.0;
+    match value {
+        _ if value < 59.5 => seconds(value),
+        _ if minutes < 59.5 => format!("{minutes:.0} min"),
+        _ => format!("{:.1} h", minutes / 60.0),
+    }
+}
+
+/// How long ago something was that many seconds ago: `3 days ago`; what lies ahead, by another machine's
+/// clock, is `a moment ago`.
+pub fn ago(seconds: i64) -> String {
+    const UNITS: [(i64, &str); 6] = [
+        (365 * 86_400, "year"),
+        (30 * 86_400, "month"),
+        (7 * 86_400, "week"),
+        (86_400, "day"),
+        (3600, "hour"),
+        (60, "minute"),
+    ];
+    // Two of a unit at least, so that `1 week ago` is not 13 days.
+    let unit = UNITS.iter().find(|(unit, _)| seconds >= 2 * unit);
+    match unit {
+        Some((unit, noun)) => format!("{} ago", counted((seconds / unit) as u64, noun)),
+        None if seconds >= 60 => "1 minute ago".to_owned(),
+        None => "a moment ago".to_owned(),
     }
 }
 
@@ -104,11 +160,30 @@ mod tests {
         assert_eq!(count(2_257_984), "2,257,984");
         assert_eq!(bytes(999), "999 B");
         assert_eq!(bytes(68_606_236), "68.6 MB");
+        assert_eq!(parse_bytes("4096"), Ok(4096));
+        assert_eq!(parse_bytes("1.5 GB"), Ok(1_500_000_000));
+        assert_eq!(parse_bytes("500mb"), Ok(500_000_000));
+        assert_eq!(parse_bytes("2GiB"), Ok(2 << 30));
+        for wrong in ["", "GB", "-1", "1.2.3", "5 parsecs", "1e3"] {
+            assert!(parse_bytes(wrong).is_err(), "{wrong}");
+        }
         assert_eq!(seconds(1.94), "1.9 s");
         assert_eq!(seconds(9.96), "10 s");
         assert_eq!(seconds(59.6), "1 min 00 s");
         assert_eq!(seconds(200.0), "3 min 20 s");
         assert_eq!(seconds(3900.0), "1 h 05 min");
+        assert_eq!(roughly(9.94), "9.9 s");
+        assert_eq!(roughly(59.4), "59 s");
+        assert_eq!(roughly(59.6), "1 min");
+        assert_eq!(roughly(3500.0), "58 min");
+        assert_eq!(roughly(3590.0), "1.0 h");
+        assert_eq!(ago(-5), "a moment ago");
+        assert_eq!(ago(59), "a moment ago");
+        assert_eq!(ago(60), "1 minute ago");
+        assert_eq!(ago(7100), "118 minutes ago");
+        assert_eq!(ago(7200), "2 hours ago");
+        assert_eq!(ago(3 * 86_400 + 5), "3 days ago");
+        assert_eq!(ago(800 * 86_400), "2 years ago");
         assert_eq!(counted(1, "file"), "1 file");
         assert_eq!(counted(2000, "file"), "2,000 files");
     }

@@ -31,6 +31,12 @@ pub struct Row {
     pub seen_by: Option<String>,
 }
 
+/// Heading of the longest column; whether it is right stands beside it.
+const PARTING: &str = "exact gate: first parting";
+
+/// A terminal of fewer columns shows the table without its longest columns, a wider one as a whole.
+const NARROW: usize = 100;
+
 fn percent(share: f64) -> String {
     format!("{:.0} %", share * 100.0)
 }
@@ -39,7 +45,7 @@ fn percent(share: f64) -> String {
 pub fn report(recipe: &str, rows: &[Row], power: &[Power], style: Style) -> String {
     let mut table = Table::new(&[
         ("planted", Side::Left),
-        ("exact gate: first parting", Side::Left),
+        (PARTING, Side::Left),
         ("right", Side::Left),
         ("figures alone", Side::Left),
         ("of what is seen", Side::Right),
@@ -59,6 +65,9 @@ pub fn report(recipe: &str, rows: &[Row], power: &[Power], style: Style) -> Stri
             row.share_of_seen.map_or("-".to_owned(), percent).into(),
             row.seen_by.as_deref().unwrap_or("none").into(),
         ]);
+    }
+    if style.width < NARROW {
+        table.fit_without(&["farthest off", PARTING, "of what is seen"], style.width);
     }
     let faults: Vec<&Row> = rows.iter().filter(|row| row.fault.is_some()).collect();
     let count = |is: fn(&Row) -> bool| faults.iter().filter(|row| is(row)).count();

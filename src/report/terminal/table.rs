@@ -68,6 +68,44 @@ impl Table {
         self.rows.is_empty()
     }
 
+    /// Leaves out columns, by their headings, one after the other until the table takes no more columns than that.
+    pub fn fit_without(&mut self, headings: &[&str], width: usize) {
+        for heading in headings {
+            if self.width() <= width {
+                return;
+            }
+            let place = self.columns.iter().position(|(there, _)| there == heading);
+            let Some(place) = place else { continue };
+            self.columns.remove(place);
+            for cells in self.rows.iter_mut().filter(|cells| place < cells.len()) {
+                cells.remove(place);
+            }
+        }
+    }
+
+    /// Cuts the cells of the last column so that the table takes no more columns than that, and leaves it out
+    /// where hardly anything of it would be left.
+    pub fn fit_last(&mut self, width: usize) {
+        /// Fewer columns than this say nothing.
+        const LEAST: usize = 12;
+        let Some(last) = self.columns.len().checked_sub(1) else {
+            return;
+        };
+        let widths = self.widths();
+        let before: usize = widths[..last].iter().map(|width| width + GAP.len()).sum();
+        let room = width.saturating_sub(before);
+        if widths[last] <= room {
+            return;
+        }
+        if room < LEAST {
+            self.columns.truncate(last);
+            return;
+        }
+        for cell in self.rows.iter_mut().filter_map(|cells| cells.get_mut(last)) {
+            cell.text = clipped(&cell.text, room);
+        }
+    }
+
     /// Columns that the whole table takes.
     pub fn width(&self) -> usize {
         let gaps = GAP.len() * self.columns.len().saturating_sub(1);
@@ -126,6 +164,15 @@ impl Table {
     }
 }
 
+/// The text where it takes no more columns than that, else its beginning and `…`.
+pub fn clipped(text: &str, width: usize) -> String {
+    if length(text) <= width {
+        return text.to_owned();
+    }
+    let start: String = text.chars().take(width.saturating_sub(1)).collect();
+    format!("{}…", start.trim_end())
+}
+
 /// Columns that a text takes, every character counted as one.
 fn length(text: &str) -> usize {
     text.chars().count()
@@ -157,6 +204,28 @@ longer  1,000
 ";
         assert_eq!(table.render(Style::PLAIN), plain);
         assert_eq!(table.width(), 20);
+        let mut narrow = table.clone();
+        narrow.fit_without(&["count", "state"], 20);
+        assert_eq!(narrow.width(), 20);
+        narrow.fit_without(&["count", "state"], 14);
+        assert_eq!(
+            narrow.render(Style::PLAIN),
+            "name    state\na       good\nlonger\né       bad\n"
+        );
+        let mut cut = Table::new(&[("name", Side::Left), ("title", Side::Left)]);
+        cut.row(vec!["a".into(), "a title of many words".into()]);
+        cut.fit_last(30);
+        assert_eq!(
+            cut.render(Style::PLAIN),
+            "name  title\na     a title of many words\n"
+        );
+        cut.fit_last(20);
+        assert_eq!(
+            cut.render(Style::PLAIN),
+            "name  title\na     a title of ma…\n"
+        );
+        cut.fit_last(17);
+        assert_eq!(cut.render(Style::PLAIN), "name\na\n");
         let coloured = Style {
             width: 80,
             colour: true,

@@ -37,6 +37,30 @@ fn recipes_are_listed_with_the_state_of_their_goldens() {
 }
 
 #[test]
+fn a_golden_is_listed_with_its_age_within_80_columns() {
+    let project = Project::accepted();
+    let three_days = std::time::Duration::from_secs(3 * 24 * 60 * 60 + 60);
+    let made = jiff::Timestamp::now() - three_days;
+    let golden = project.read("golden/small.toml");
+    let lines = golden.lines().map(|line| match line.split_once(" = ") {
+        Some(("date", _)) => format!("date = \"{made}\""),
+        _ => line.to_owned(),
+    });
+    let dated = lines.collect::<Vec<_>>().join("\n") + "\n";
+    assert_ne!(dated, golden);
+    project.write("golden/small.toml", &dated);
+    let mut command = project.command(&["list"]);
+    let listed = Ran::of(&project, command.env("COLUMNS", "80")).exits(0);
+    let listed = listed.says("small         golden of 3 days ago");
+    let longest = listed.stdout.lines().map(|line| line.chars().count()).max();
+    assert!(longest <= Some(80), "{listed:#?}");
+    let data = project.goldrun(&["list", "--json"]).exits(0).json();
+    let entries = data.as_array().unwrap();
+    let small = entries.iter().find(|entry| entry["name"] == "small");
+    assert_eq!(small.unwrap()["golden_made"], made.to_string());
+}
+
+#[test]
 fn what_is_wrong_with_a_listed_recipe_is_said_in_a_line_without_hints() {
     let project = Project::empty().file("recipes/broken.toml", "format = 1\n");
     fs_err::write(project.path("recipes/bytes.toml"), b"format = 1\n\xff\n").unwrap();
