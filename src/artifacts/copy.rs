@@ -32,7 +32,7 @@ pub fn copied_name(role: &str, artifact: &Artifact) -> Result<String, Error> {
     first.map_err(|error| error.about(role))
 }
 
-/// Copies an artifact as it was verified into `folder`, where [`super::obtain`] finds it; gives its files.
+/// Copies an artifact as it was verified into `folder`, where [`super::obtain()`] finds it; gives its files.
 ///
 /// An archive stays one; of a folder only the pictures that its content digest covers are copied.
 pub fn copy(

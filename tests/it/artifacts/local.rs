@@ -1,10 +1,12 @@
 //! Files and folders on this machine: paths, file urls, `--artifacts`.
 
 use std::path::Path;
+use std::sync::atomic::AtomicBool;
 use std::time::{Duration, SystemTime};
 
-use goldrun::artifacts::{Error, Location};
+use goldrun::artifacts::{Error, Location, copy};
 use goldrun::recipe::{Artifact, Source};
+use goldrun::record::Observer;
 
 use super::{Workplace, artifact, local, pinned, plain, sha256, weight_file};
 use crate::server::{Answer, Server};
@@ -107,6 +109,33 @@ fn a_copy_that_does_not_fit_is_passed_over_and_said_so() {
     );
     place.options.offline = true;
     place.weights(&artifact).unwrap();
+}
+
+#[test]
+fn what_changes_before_it_is_copied_is_not_copied_as_verified() {
+    let (place, body) = (Workplace::new(), weight_file(1.0));
+    let path = place.file("w.safetensors", &body);
+    let artifact = local(&path);
+    let obtained = place.weights(&artifact).unwrap();
+    let to = place.root.path().join("copies");
+    fs_err::create_dir(&to).unwrap();
+    let interrupted = AtomicBool::new(false);
+    let observer = Observer::new(&|_| {}, &interrupted);
+    let copied = || copy("thing", &artifact, &obtained, &to, &observer);
+    let [file] = &copied().unwrap()[..] else {
+        panic!()
+    };
+    assert_eq!(
+        (file.path.as_str(), &file.sha256),
+        ("w.safetensors", &sha256(&body))
+    );
+    fs_err::remove_file(to.join("w.safetensors")).unwrap();
+    fs_err::write(&path, weight_file(2.0)).unwrap();
+    let text = copied().unwrap_err().to_string();
+    assert!(
+        text.contains("w.safetensors changed while it was copied"),
+        "{text}"
+    );
 }
 
 fn set_age(path: &Path, seconds: u64) {
