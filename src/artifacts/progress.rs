@@ -78,6 +78,6 @@ fn span(stage: &Stage) -> Span {
         Stage::Download(role) => trace_span!("download", artifact = role),
         Stage::Verify(role) => trace_span!("verify", artifact = role),
         Stage::Extract(role) => trace_span!("extract", artifact = role),
-        Stage::Decode(_) | Stage::Features(_) | Stage::Evaluate(_) => Span::none(),
+        Stage::Decode(_) | Stage::Features(_) | Stage::Evaluate(_) | Stage::Predict => Span::none(),
     }
 }

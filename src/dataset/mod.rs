@@ -12,6 +12,7 @@ pub mod decode;
 pub mod drawn;
 pub mod error;
 pub mod list;
+pub mod picture;
 pub mod pixels;
 pub mod scan;
 pub mod split;

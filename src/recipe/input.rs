@@ -1,5 +1,7 @@
 //! What the network sees.
 
+use serde::{Deserialize, Serialize};
+
 use super::syntax::{
     Decode, Located, Node, Problem, Problems, Reader, Rule, Scalar, Value, read_word,
 };
@@ -8,7 +10,7 @@ use super::syntax::{
 const SIZE_STEP: u32 = 32;
 const SIZE: Rule<u32> = Rule {
     must_be: "a multiple of 32 from 32 to 4096",
-    holds: |&pixels| pixels.is_multiple_of(SIZE_STEP) && (SIZE_STEP..=4096).contains(&pixels),
+    holds: |&pixels| is_side(pixels),
 };
 const BATCH_SIZE: Rule<u32> = Rule {
     must_be: "a number of images from 1 to 65536",
@@ -21,6 +23,11 @@ const TURN: Rule<f64> = Rule {
 /// Each augmentation has a slot of the random streams; nobody needs more than this.
 const MOST_AUGMENTATIONS: usize = 64;
 const DEFAULT_BATCH_SIZE: u32 = 32;
+
+/// True of a height or width that a recipe's pictures can have.
+pub fn is_side(pixels: u32) -> bool {
+    pixels.is_multiple_of(SIZE_STEP) && (SIZE_STEP..=4096).contains(&pixels)
+}
 
 /// What the network sees.
 #[derive(Clone, Debug, PartialEq)]
@@ -36,7 +43,8 @@ pub struct Input {
 }
 
 /// What the EXIF orientation of a photo does.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
 pub enum Orientation {
     /// Nothing, as in Keras.
     Ignore,

@@ -5,7 +5,7 @@ use super::syntax::{Decode, Located, Node, Problems, Reader, Rule};
 
 const ALPHA: Rule<f64> = Rule {
     must_be: "a width multiplier over 0, at most 16",
-    holds: |&alpha| alpha > 0.0 && alpha <= 16.0,
+    holds: |&alpha| is_alpha(alpha),
 };
 const DROPOUT: Rule<f64> = Rule {
     must_be: "a rate from 0 to under 1",
@@ -15,6 +15,11 @@ const DROPOUT: Rule<f64> = Rule {
 pub(super) const DEFAULT_ALPHA: f64 = 1.0;
 /// The tutorial's.
 pub(super) const DEFAULT_DROPOUT: f64 = 0.2;
+
+/// True of a width multiplier that a recipe can have.
+pub fn is_alpha(alpha: f64) -> bool {
+    alpha > 0.0 && alpha <= 16.0
+}
 
 /// The network.
 #[derive(Clone, Debug, PartialEq)]

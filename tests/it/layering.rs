@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
 /// Module, and what it may import beside itself.
-const ALLOWED: [(&str, &[&str]); 16] = [
+const ALLOWED: [(&str, &[&str]); 18] = [
     ("whole", &[]),
     ("digest", &[]),
     ("recipe", &["whole", "digest"]),
@@ -49,16 +49,21 @@ const ALLOWED: [(&str, &[&str]); 16] = [
             "evaluate",
         ],
     ),
+    (
+        "predict",
+        &["record", "kernels", "dataset", "model", "engine"],
+    ),
+    ("export", &["recipe", "kernels", "model"]),
     ("run", BELOW_CLI.split_at(BELOW_RUN).0),
     ("report", &["recipe", "record", "golden", "evaluate"]),
     ("cli", &BELOW_CLI),
 ];
 
-/// How many of [`BELOW_CLI`] `run` may import: all but itself and `report`, which tells people about runs.
+/// How many of [`BELOW_CLI`] `run` may import: all but itself and what is done with runs that are over.
 const BELOW_RUN: usize = 13;
 
 /// Everything, from the lowest.
-const BELOW_CLI: [&str; 15] = [
+const BELOW_CLI: [&str; 17] = [
     "whole",
     "digest",
     "recipe",
@@ -73,6 +78,8 @@ const BELOW_CLI: [&str; 15] = [
     "golden",
     "train",
     "run",
+    "predict",
+    "export",
     "report",
 ];
 
