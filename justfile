@@ -5,6 +5,7 @@ artifacts := env("GOLDRUN_ARTIFACTS", "../shared/artifacts")
 nvrtc_version := "11.8.89"
 actionlint_version := "2.0.6"
 taplo_version := "0.7.0"
+onnx_packages := "numpy==2.4.6 onnx==1.23.2 onnxruntime==1.32.0 pillow==13.0.0 safetensors==0.8.0"
 photos := artifacts / "cats_and_dogs_filtered.zip"
 
 [private]
@@ -45,6 +46,13 @@ actionlint:
 taplo:
     @if [ ! -d target/taplo/node_modules/@taplo/cli ]; then \
         npm install --silent --no-audit --no-fund --prefix target/taplo "@taplo/cli@{{ taplo_version }}"; \
+    fi
+
+# The programs that read exported models in the tests, into target/onnx.
+[group("check")]
+onnx:
+    @if [ ! -d target/onnx/onnxruntime ]; then \
+        "${PYTHON:-python3}" -m pip install --quiet --target target/onnx {{ onnx_packages }}; \
     fi
 
 # Those that need no network, and the tutorial where real photos and weights are at hand, bit for bit as their goldens; a JUnit

@@ -95,7 +95,7 @@ fn run(bench: &Bench, threads: usize) -> anyhow::Result<Vec<Epoch>> {
     let backbone = bench.network.backbone_tensors().len();
     let mut tensors = parameters(&bench.network).tensors;
     tensors.truncate(backbone);
-    Parameters { tensors }.save(&folder.path().join("weights.safetensors"))?;
+    Parameters { tensors }.save(&folder.path().join("weights.safetensors"), None)?;
 
     let size = options.size;
     let loaded = recipe::load(

@@ -79,6 +79,6 @@ fn span(stage: &Stage) -> Span {
         Stage::Verify(role) => trace_span!("verify", artifact = role),
         Stage::Extract(role) => trace_span!("extract", artifact = role),
         Stage::Copy(role) => trace_span!("copy", artifact = role),
-        Stage::Decode(_) | Stage::Features(_) | Stage::Evaluate(_) => Span::none(),
+        Stage::Decode(_) | Stage::Features(_) | Stage::Evaluate(_) | Stage::Predict => Span::none(),
     }
 }

@@ -41,6 +41,10 @@ const COMPLETIONS_HELP: &str = "To install it:
   bash  goldrun completions bash > ~/.local/share/bash-completion/completions/goldrun
   zsh   goldrun completions zsh > \"${fpath[1]}/_goldrun\"
   fish  goldrun completions fish > ~/.config/fish/completions/goldrun.fish";
+/// What `predict --help` says beside its options.
+const PREDICT_HELP: &str =
+    "A picture that cannot be read is told on standard error, the others are predicted, and the exit code is 3.
+Pictures are computed on the CPU, with the bits that they would get in a run on any device.";
 
 /// A command.
 #[derive(Debug, Subcommand)]
@@ -63,6 +67,11 @@ pub enum Command {
     /// Write a run as one page of HTML, with its curves, pictures and verdict; `run` and `check` do by themselves.
     /// Several runs: their curves over each other, and how far their figures spread
     Report(Report),
+    /// Say what a run's model takes pictures for
+    #[command(after_help = PREDICT_HELP)]
+    Predict(Predict),
+    /// Write a run's model as safetensors and as ONNX, for other programs
+    Export(Export),
     /// Plant faults behind a recipe's back, one at a time, and show what sees them: the golden must
     Selftest(OneRecipe),
     /// Write a recipe to start from: for a folder of photos, over another recipe, or a commented template
@@ -299,6 +308,69 @@ pub struct Kept {
 pub struct Completions {
     /// The shell
     pub shell: Shell,
+}
+
+/// Which model is meant.
+#[derive(Debug, Args)]
+pub struct ModelOf {
+    /// A run's folder or id, a recipe's name for its latest run, or a model file
+    pub run: String,
+    /// The model after this phase, from 0 [default: the last one]
+    #[arg(long, value_name = "N")]
+    pub phase: Option<usize>,
+}
+
+/// `predict`.
+#[derive(Debug, Args)]
+pub struct Predict {
+    /// Whose model.
+    #[command(flatten)]
+    pub model: ModelOf,
+    /// Pictures, or folders of pictures, which are walked
+    #[arg(required = true, value_name = "IMAGE|DIR")]
+    pub pictures: Vec<PathBuf>,
+    /// Write the probabilities of all classes as CSV on stdout
+    #[arg(long, conflicts_with = "json")]
+    pub csv: bool,
+    /// Also write a contact sheet, the pictures of each class together
+    #[arg(long, value_name = "FILE.png")]
+    pub sheet: Option<PathBuf>,
+}
+
+/// `export`.
+#[derive(Debug, Args)]
+pub struct Export {
+    /// Whose model.
+    #[command(flatten)]
+    pub model: ModelOf,
+    /// Write this format only [default: both]
+    #[arg(long, value_enum)]
+    pub format: Option<ExportFormat>,
+    /// Folder for the files, named after the recipe, or with --format the file [default: the run's folder]
+    #[arg(long, value_name = "PATH")]
+    pub out: Option<PathBuf>,
+}
+
+/// `--format` of `export`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum ExportFormat {
+    /// Tensors with Keras' names
+    Safetensors,
+    /// Pictures in, probabilities out
+    Onnx,
+}
+
+impl ExportFormat {
+    /// All of them.
+    pub const ALL: [Self; 2] = [Self::Safetensors, Self::Onnx];
+
+    /// What files end in.
+    pub const fn ending(self) -> &'static str {
+        match self {
+            Self::Safetensors => "safetensors",
+            Self::Onnx => "onnx",
+        }
+    }
 }
 
 /// Options of every command.

@@ -13,13 +13,16 @@ mod completions;
 mod diff;
 mod doctor;
 mod exit;
+mod export;
 mod fetch;
 mod gate;
 mod interrupt;
 mod list;
+mod models;
 mod new;
 mod output;
 mod pin;
+mod predict;
 mod progress;
 mod report;
 mod run;
@@ -99,6 +102,8 @@ fn dispatch(session: &Session, command: Command) -> Result<Exit, Failure> {
         Command::Accept(accept) => accept::accept(session, &accept),
         Command::Diff(diff) => diff::diff(session, &diff.a, &diff.b),
         Command::Report(report) => report::report(session, &report),
+        Command::Predict(arguments) => predict::predict(session, &arguments),
+        Command::Export(arguments) => export::export(session, &arguments),
         Command::Selftest(test) => selftest::selftest(session, &test.recipe),
         Command::New(new) => new::new(session, &new),
         Command::Pin(pin) => pin::pin(session, &pin.recipe),

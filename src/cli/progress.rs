@@ -226,10 +226,12 @@ const fn stage_template(stage: &Stage, has_total: bool) -> &'static str {
             "{msg}  {wide_bar}  {human_pos}/{human_len} files  {eta} left"
         }
         (Stage::Extract(_) | Stage::Decode(_), false) => "{spinner} {msg}  {human_pos} files",
-        (Stage::Features(_) | Stage::Evaluate(_), true) => {
+        (Stage::Features(_) | Stage::Evaluate(_) | Stage::Predict, true) => {
             "{msg}  {wide_bar}  {human_pos}/{human_len} images  {eta} left"
         }
-        (Stage::Features(_) | Stage::Evaluate(_), false) => "{spinner} {msg}  {human_pos} images",
+        (Stage::Features(_) | Stage::Evaluate(_) | Stage::Predict, false) => {
+            "{spinner} {msg}  {human_pos} images"
+        }
     }
 }
 

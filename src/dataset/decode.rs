@@ -26,10 +26,37 @@ pub struct Picture {
     pub rgb: Vec<u8>,
 }
 
-/// Decodes a file; the error is the reason, for people.
+/// Formats that a recipe's pictures are in, as in Keras.
+const OF_RECIPES: [ImageFormat; 4] = [
+    ImageFormat::Bmp,
+    ImageFormat::Gif,
+    ImageFormat::Jpeg,
+    ImageFormat::Png,
+];
+
+/// Decodes a file of a recipe's pictures; the error is the reason, for people.
 pub fn decode(bytes: &[u8], orientation: Orientation) -> Result<Picture, String> {
-    let format = image::guess_format(bytes)
-        .map_err(|_| "it is none of BMP, GIF, JPEG and PNG".to_owned())?;
+    let format = image::guess_format(bytes);
+    match format.ok().filter(|format| OF_RECIPES.contains(format)) {
+        Some(format) => decode_format(bytes, format, orientation),
+        None => Err("it is none of BMP, GIF, JPEG and PNG".to_owned()),
+    }
+}
+
+/// Decodes a file in any format that can be read; the error is the reason, for people.
+pub fn decode_any(bytes: &[u8], orientation: Orientation) -> Result<Picture, String> {
+    let format = image::guess_format(bytes);
+    match format.ok().filter(ImageFormat::reading_enabled) {
+        Some(format) => decode_format(bytes, format, orientation),
+        None => Err("it is none of BMP, GIF, JPEG, PNG and WebP".to_owned()),
+    }
+}
+
+fn decode_format(
+    bytes: &[u8],
+    format: ImageFormat,
+    orientation: Orientation,
+) -> Result<Picture, String> {
     if format == ImageFormat::Jpeg && !jpeg_is_complete(bytes) {
         return Err(
             "the JPEG data is incomplete: no end-of-image marker after the last scan".into(),

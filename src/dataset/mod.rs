@@ -13,6 +13,7 @@ pub mod drawn;
 pub mod error;
 pub mod list;
 pub mod look;
+pub mod picture;
 pub mod pixels;
 pub mod scan;
 pub mod split;

@@ -260,10 +260,16 @@ fn walk(folder: &Path, relative: &str, paths: &mut Vec<String>) -> Result<(), Er
     Ok(())
 }
 
-fn is_picture(path: &Path) -> bool {
+/// True of a file that is a picture by its name.
+pub fn is_picture(path: &Path) -> bool {
+    ends_in(path, &EXTENSIONS)
+}
+
+/// True if the lower-case name of a file ends in one of these.
+pub fn ends_in(path: &Path, extensions: &[&str]) -> bool {
     let name = path.file_name().unwrap_or_default().to_string_lossy();
     let name = name.to_lowercase();
-    EXTENSIONS.iter().any(|extension| name.ends_with(extension))
+    extensions.iter().any(|extension| name.ends_with(extension))
 }
 
 fn utf8_name(path: &Path) -> Result<String, Error> {

@@ -3,14 +3,18 @@
 //! Nothing here computes: engines walk [`Network::layers`] or the fused [`Operation`]s made from them.
 
 pub mod backbone;
+pub mod description;
 pub mod freeze;
 pub mod operation;
 pub mod parameters;
+pub mod saved;
 pub mod weights;
 
+pub use description::Description;
 pub use freeze::Trained;
 pub use operation::Operation;
 pub use parameters::{Parameters, Tensor};
+pub use saved::SavedModel;
 
 use crate::recipe::{Model, Recipe};
 
@@ -121,12 +125,17 @@ pub fn layer_names(model: &Model) -> Vec<String> {
 impl Network {
     /// The network of a recipe for so many classes.
     pub fn of(recipe: &Recipe, classes: usize) -> Self {
-        let [height, width] = recipe.input.image_size.map(|side| side as usize);
         let Model::MobileNetV2 { alpha, head, .. } = &recipe.model;
+        Self::new(recipe.input.image_size, *alpha, head.dropout, classes)
+    }
+
+    /// MobileNetV2 with its head for pictures of `[height, width]` and so many classes.
+    pub fn new(image_size: [u32; 2], alpha: f64, dropout: f64, classes: usize) -> Self {
+        let [height, width] = image_size.map(|side| side as usize);
         Self {
-            layers: backbone::mobilenet_v2::layers(height, width, *alpha),
+            layers: backbone::mobilenet_v2::layers(height, width, alpha),
             outputs: if classes == 2 { 1 } else { classes },
-            dropout: head.dropout,
+            dropout,
         }
     }
 

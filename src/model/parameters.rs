@@ -1,6 +1,8 @@
 //! The network's parameters by Keras' names, raw: never folded.
 
+use std::collections::HashMap;
 use std::path::Path;
+use std::sync::PoisonError;
 
 use candle_core::{Device, Tensor as CandleTensor, Var};
 use candle_nn::VarMap;
@@ -106,10 +108,7 @@ impl Parameters {
         let map = VarMap::new();
         {
             // Nobody else holds the lock of a map that was just made, so it cannot be poisoned.
-            let mut data = map
-                .data()
-                .lock()
-                .unwrap_or_else(std::sync::PoisonError::into_inner);
+            let mut data = map.data().lock().unwrap_or_else(PoisonError::into_inner);
             for tensor in &self.tensors {
                 let shape = tensor.spec.shape.as_slice();
                 let value = CandleTensor::from_slice(&tensor.values, shape, &Device::Cpu)?;
@@ -119,15 +118,23 @@ impl Parameters {
         Ok(map)
     }
 
-    /// Saves all tensors as safetensors; the file is whole or absent.
-    pub fn save(&self, path: &Path) -> Result<(), Error> {
+    /// Saves all tensors as safetensors with these metadata; the file is whole or absent.
+    pub fn save(
+        &self,
+        path: &Path,
+        metadata: Option<HashMap<String, String>>,
+    ) -> Result<(), Error> {
+        let failed = |source| Error::Save {
+            path: path.display().to_string(),
+            source,
+        };
+        let map = self.var_map().map_err(failed)?;
+        let data = map.data().lock().unwrap_or_else(PoisonError::into_inner);
+        let tensors = data.iter().map(|(name, value)| (name, value.as_tensor()));
         whole::fill(path, |beside| {
-            self.var_map()
-                .and_then(|map| map.save(beside))
-                .map_err(|source| Error::Save {
-                    path: path.display().to_string(),
-                    source,
-                })
+            // candle's own way to save takes no metadata.
+            safetensors::serialize_to_file(tensors, metadata, beside)
+                .map_err(|error| failed(error.into()))
         })
     }
 }

@@ -1,6 +1,7 @@
 //! What the network sees.
 
 use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
 
 use super::syntax::{
     Decode, Inside, Located, Node, Problem, Problems, Range, Reader, Rule, Scalar, Value, read_word,
@@ -18,6 +19,11 @@ const DEFAULT_BATCH_SIZE: u32 = 32;
 /// Keras'.
 const DEFAULT_ORIENTATION: Orientation = Orientation::Ignore;
 
+/// True of a height or width that a recipe's pictures can have.
+pub fn is_side(pixels: u32) -> bool {
+    SIZE.holds(&pixels)
+}
+
 /// What the network sees.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Input {
@@ -32,8 +38,9 @@ pub struct Input {
 }
 
 /// What the EXIF orientation of a photo does.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, JsonSchema)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, JsonSchema, Serialize, Deserialize)]
 #[schemars(rename_all = "snake_case")]
+#[serde(rename_all = "lowercase")]
 pub enum Orientation {
     /// Nothing, as in Keras.
     Ignore,

@@ -12,6 +12,11 @@ pub(super) const DEFAULT_ALPHA: f64 = 1.0;
 /// The tutorial's.
 pub(super) const DEFAULT_DROPOUT: f64 = 0.2;
 
+/// True of a width multiplier that a recipe can have.
+pub fn is_alpha(alpha: f64) -> bool {
+    ALPHA.holds(&alpha)
+}
+
 /// The network.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Model {

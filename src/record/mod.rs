@@ -316,6 +316,8 @@ pub enum Stage {
     Features(SplitName),
     /// Images of a split.
     Evaluate(SplitName),
+    /// Pictures that a model is asked about.
+    Predict,
 }
 
 /// Who is told what happens, and who may ask a run to stop.

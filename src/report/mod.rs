@@ -4,5 +4,6 @@
 
 pub mod ci;
 pub mod html;
+pub mod predictions;
 pub mod sheet;
 pub mod terminal;

@@ -20,6 +20,7 @@ pub use request::{Device, EngineKind, Request};
 
 use std::path::PathBuf;
 
+use rayon::{ThreadPool, ThreadPoolBuilder};
 use tracing::trace_span;
 
 use self::folder::Folder;
@@ -69,15 +70,21 @@ pub fn run(request: &Request, observer: &Observer<'_>) -> Result<Outcome, Error>
     if !level.is_available() {
         return Err(Error::Level(level));
     }
-    let pool = rayon::ThreadPoolBuilder::new()
-        .num_threads(request.threads.unwrap_or(0))
+    pool(request.threads)?.install(|| run_here(request, level, observer))
+}
+
+/// The threads of a run, as many as there are cores if not said, all with the floating-point environment that
+/// bits hang on.
+pub fn pool(threads: Option<usize>) -> Result<ThreadPool, Error> {
+    let pool = ThreadPoolBuilder::new()
+        .num_threads(threads.unwrap_or(0))
         .thread_name(|number| format!("worker {number}"))
         .build()?;
     environment::check()?;
     pool.broadcast(|_| trace_span!("check environment").in_scope(environment::check))
         .into_iter()
         .collect::<Result<Vec<()>, _>>()?;
-    pool.install(|| run_here(request, level, observer))
+    Ok(pool)
 }
 
 fn run_here(request: &Request, level: Level, observer: &Observer<'_>) -> Result<Outcome, Error> {

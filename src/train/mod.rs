@@ -25,7 +25,7 @@ use crate::dataset::{Data, Split};
 use crate::digest;
 use crate::engine::{Engine, OptimizerState, Outputs};
 use crate::evaluate;
-use crate::model::{Network, Parameters, Trained};
+use crate::model::{Description, Network, Parameters, SavedModel, Trained, saved};
 use crate::random::{Purpose, Stream};
 use crate::recipe::{Phase, Recipe};
 use crate::record::history::VALIDATION;
@@ -308,12 +308,16 @@ impl Training<'_> {
         engine: &dyn Engine,
         record: &Record,
         after: EpochNumber,
-        parameters: Parameters,
+        mut parameters: Parameters,
     ) -> Result<(), Error> {
         let EpochNumber { phase, epoch } = after;
         if epoch + 1 == self.recipe.phases[phase].epochs {
-            let model = self.folder.join(format!("model-phase-{phase}.safetensors"));
-            trace_span!("save model").in_scope(|| parameters.save(&model))?;
+            let model = SavedModel {
+                description: Description::of(self.recipe, &self.data.classes, phase),
+                parameters,
+            };
+            trace_span!("save model").in_scope(|| model.write(&saved::path(self.folder, phase)))?;
+            parameters = model.parameters;
         }
         let _span = trace_span!("save checkpoint").entered();
         let checkpoint = Checkpoint {

@@ -3,7 +3,7 @@
 use std::io::Read as _;
 use std::path::{Path, PathBuf};
 
-use goldrun::dataset::decode::{Picture, decode};
+use goldrun::dataset::decode::{Picture, decode, decode_any};
 use goldrun::digest::Digest;
 use goldrun::recipe::Orientation;
 use rayon::prelude::*;
@@ -201,6 +201,33 @@ fn no_cut_file_gives_another_picture() {
 }
 
 /// All 3000 photos of cats and dogs, in the order of their paths.
+/// Keras reads none, so that a recipe with one would train on other pictures there.
+#[test]
+fn webp_is_for_predictions_and_no_recipe_s() {
+    let expected = picture("rgb.png");
+    let [height, width] = [expected.height, expected.width].map(|side| side as u32);
+    let mut webp = Vec::new();
+    image::codecs::webp::WebPEncoder::new_lossless(&mut webp)
+        .encode(&expected.rgb, width, height, image::ExtendedColorType::Rgb8)
+        .unwrap();
+    assert_eq!(decode_any(&webp, Orientation::Ignore), Ok(expected.clone()));
+    let refused = decode(&webp, Orientation::Ignore).unwrap_err();
+    assert_eq!(refused, "it is none of BMP, GIF, JPEG and PNG");
+    let refused = decode_any(b"RIFF....none", Orientation::Ignore).unwrap_err();
+    assert_eq!(refused, "it is none of BMP, GIF, JPEG, PNG and WebP");
+    for length in 0..webp.len() {
+        if let Ok(found) = decode_any(&webp[..length], Orientation::Ignore) {
+            assert_eq!(found, expected, "cut to {length} of {} bytes", webp.len());
+        }
+    }
+    for (name, _) in DIGESTS {
+        assert_eq!(
+            decode_any(&bytes(name), Orientation::Ignore),
+            Ok(picture(name))
+        );
+    }
+}
+
 #[test]
 fn the_photos_have_their_digest() {
     let Some(path) = artifact("the_photos_have_their_digest", PHOTOS) else {

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
 /// Module, and what it may import beside itself.
-const ALLOWED: [(&str, &[&str]); 17] = [
+const ALLOWED: [(&str, &[&str]); 19] = [
     ("whole", &[]),
     ("digest", &[]),
     ("recipe", &["whole", "digest"]),
@@ -49,6 +49,11 @@ const ALLOWED: [(&str, &[&str]); 17] = [
             "evaluate",
         ],
     ),
+    (
+        "predict",
+        &["record", "kernels", "dataset", "model", "engine"],
+    ),
+    ("export", &["recipe", "kernels", "model"]),
     ("run", BELOW_CLI.split_at(BELOW_RUN).0),
     (
         "vendor",
@@ -58,11 +63,11 @@ const ALLOWED: [(&str, &[&str]); 17] = [
     ("cli", &BELOW_CLI),
 ];
 
-/// How many of [`BELOW_CLI`] `run` may import: all but itself, `vendor` and `report`, which tells people about runs.
+/// How many of [`BELOW_CLI`] `run` may import: all but itself and what is done with runs that are over.
 const BELOW_RUN: usize = 13;
 
 /// Everything, from the lowest.
-const BELOW_CLI: [&str; 16] = [
+const BELOW_CLI: [&str; 18] = [
     "whole",
     "digest",
     "recipe",
@@ -77,6 +82,8 @@ const BELOW_CLI: [&str; 16] = [
     "golden",
     "train",
     "run",
+    "predict",
+    "export",
     "vendor",
     "report",
 ];

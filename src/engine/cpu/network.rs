@@ -259,17 +259,25 @@ impl CpuNetwork {
         losses: &mut [f32],
         logits: &mut [f32],
     ) {
-        let used = labels.len() * self.pooled.len() / self.batch;
+        self.logits(rows, labels.len(), logits);
+        self.head.losses(logits, labels, losses, &mut self.pass);
+    }
+
+    /// Logits of so many images whose borders are `rows`.
+    ///
+    /// # Panics
+    /// If there are no images, or more than a batch holds, or lengths do not fit.
+    pub fn logits(&mut self, rows: &[f32], images: usize, logits: &mut [f32]) {
+        let used = images * self.pooled.len() / self.batch;
         let pooled = &mut self.pooled[..used];
         pooled
-            .par_chunks_exact_mut(used / labels.len())
-            .zip(rows.par_chunks_exact(rows.len() / labels.len()))
+            .par_chunks_exact_mut(used / images)
+            .zip(rows.par_chunks_exact(rows.len() / images))
             .for_each(|(pooled, row)| {
                 let _span = trace_span!("tail").entered();
                 self.rest.forward(self.level, &self.layers, row, pooled);
             });
         self.head.logits(self.level, &self.pooled[..used], logits);
-        self.head.losses(logits, labels, losses, &mut self.pass);
     }
 
     /// A copy of the parameters as they are.

@@ -76,6 +76,7 @@ pub fn doing(stage: &Stage) -> String {
         Stage::Decode(split) => format!("decoding {}", split.word()),
         Stage::Features(split) => format!("features of {}", split.word()),
         Stage::Evaluate(split) => format!("evaluating {}", split.word()),
+        Stage::Predict => "predicting".to_owned(),
     }
 }
 
@@ -97,6 +98,7 @@ fn finished(stage: &Stage, time: f64) -> Option<String> {
         Stage::Decode(split) => format!("decoded {}", split.word()),
         Stage::Features(split) => format!("computed features of {}", split.word()),
         Stage::Evaluate(split) => format!("evaluated {}", split.word()),
+        Stage::Predict => "predicted".to_owned(),
     };
     Some(format!("{done} in {}", seconds(time)))
 }
