@@ -96,12 +96,14 @@ pub fn csv(classes: &[String], predictions: &[Prediction]) -> String {
     let headings = ["file", "class", "probability"].map(str::to_owned);
     add_line(&mut text, headings.iter().chain(classes));
     for prediction in predictions {
+        // Very small ones with an exponent, which `Display` does not write.
+        let number = |probability: &f64| format!("{probability:?}");
         let mut fields = vec![
             prediction.file.clone(),
             prediction.class.clone(),
-            prediction.probability.to_string(),
+            number(&prediction.probability),
         ];
-        fields.extend(prediction.probabilities.iter().map(f64::to_string));
+        fields.extend(prediction.probabilities.iter().map(number));
         add_line(&mut text, fields.iter());
     }
     text

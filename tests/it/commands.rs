@@ -50,9 +50,21 @@ const RECIPE: Page = Page {
 const PAGES: [&Page; 5] = [&README, &ADDING_A_RECIPE, &OWN_PHOTOS, &TUTORIAL, &RECIPE];
 
 /// Pages whose commands are not, each with the reason.
-const ELSEWHERE: [(&str, &str); 4] = [
+const ELSEWHERE: [(&str, &str); 7] = [
+    (
+        "docs/cache.md",
+        "the sizes are of one machine; cli/cache.rs runs them",
+    ),
     ("docs/ci.md", "ci.rs runs them"),
     ("docs/cuda.md", "they need a GPU"),
+    (
+        "docs/offline.md",
+        "it names folders of one machine; vendor.rs runs them",
+    ),
+    (
+        "docs/using-a-model.md",
+        "it is about pictures of a run; predict.rs and export.rs run them",
+    ),
     (
         "docs/goldens.md",
         "quickstart over seeds, golden/ and selftest.rs do the same on less",
@@ -67,6 +79,11 @@ const ELSEWHERE: [(&str, &str); 4] = [
 const NOT_HERE: &[(&str, &str)] = &[
     ("cargo install --path .", "builds and installs"),
     ("just ", "calls cargo, which this test is part of"),
+    (
+        "cd photos",
+        "of the shell; artifacts/ holds the digest to vectors",
+    ),
+    ("echo ", "the same"),
 ];
 
 /// Environment variable that has this test print all that it saw.
