@@ -208,9 +208,12 @@ fn fifty_kills_change_no_bit_of_the_quickstart() {
         .goldrun(&["check", "quickstart", "--resume"])
         .exits(0)
         .says("quickstart: identical");
-    let resumed = runs(&project, "quickstart");
-    let record = fs::read_to_string(resumed.last().unwrap().join("record.json")).unwrap();
-    assert!(record.contains("\"resumed\": "), "{record}");
+    // On a busy machine the last piece may have ended before its kill, and the check begins anew.
+    let is_resumed = |run: &PathBuf| {
+        let record = fs::read_to_string(run.join("record.json"));
+        record.is_ok_and(|record| record.contains("\"resumed\": "))
+    };
+    assert!(runs(&project, "quickstart").iter().any(is_resumed));
 }
 
 /// How long a run takes until it trains, on one thread.
