@@ -181,21 +181,9 @@ fn block(file: &str, kind: &str) -> String {
 
 /// The tutorial's training photos as one's own; needs the archive among the artifacts.
 fn cats_and_dogs(project: &Project, command: usize) {
-    const TRAIN: &str = "cats_and_dogs_filtered/train/";
-    if command > 0 {
-        return;
-    }
-    let archive = artifact("docs/own-photos.md", PHOTOS).unwrap();
-    let mut archive = zip::ZipArchive::new(fs::File::open(archive).unwrap()).unwrap();
-    for place in 0..archive.len() {
-        let mut file = archive.by_index(place).unwrap();
-        let name = file.name().unwrap().into_owned();
-        let Some(photo) = name.strip_prefix(TRAIN).filter(|_| file.is_file()) else {
-            continue;
-        };
-        let path = project.path("photos").join(photo);
-        fs::create_dir_all(path.parent().unwrap()).unwrap();
-        std::io::copy(&mut file, &mut fs::File::create(path).unwrap()).unwrap();
+    if command == 0 {
+        let archive = artifact("docs/own-photos.md", PHOTOS).unwrap();
+        project.unpack_photos(&archive, usize::MAX);
     }
 }
 
@@ -272,39 +260,38 @@ fn every_page_with_a_command_is_known() {
 
 #[test]
 fn the_readme_shows_what_is_said() {
-    if let Some(weights) = artifact("the_readme_shows_what_is_said", WEIGHTS) {
-        hold(&README, Some(&weights));
-    }
+    hold_with(WEIGHTS, "the_readme_shows_what_is_said", &README);
 }
 
 #[test]
 fn the_guide_to_recipes_shows_what_is_said() {
     let test = "the_guide_to_recipes_shows_what_is_said";
-    if let Some(weights) = artifact(test, WEIGHTS) {
-        hold(&ADDING_A_RECIPE, Some(&weights));
-    }
+    hold_with(WEIGHTS, test, &ADDING_A_RECIPE);
 }
 
 #[test]
 #[ignore = "slow: trains both phases on 2000 photos, two minutes (just slow)"]
 fn the_guide_to_photos_shows_what_is_said() {
     let test = "the_guide_to_photos_shows_what_is_said";
-    if let Some(photos) = artifact(test, PHOTOS) {
-        hold(&OWN_PHOTOS, Some(&photos));
-    }
+    hold_with(PHOTOS, test, &OWN_PHOTOS);
 }
 
 #[test]
 fn the_tutorial_shows_what_is_said() {
-    let test = "the_tutorial_shows_what_is_said";
-    if let Some(photos) = artifact(test, PHOTOS) {
-        hold(&TUTORIAL, Some(&photos));
-    }
+    hold_with(PHOTOS, "the_tutorial_shows_what_is_said", &TUTORIAL);
 }
 
 #[test]
 fn the_reference_shows_what_is_said() {
     hold(&RECIPE, None);
+}
+
+/// [`hold`] where an artifact is at hand, with its folder as `--artifacts`.
+#[track_caller]
+fn hold_with(file: &str, test: &str, page: &Page) {
+    if let Some(file) = artifact(test, file) {
+        hold(page, Some(&file));
+    }
 }
 
 #[track_caller]

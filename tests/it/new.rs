@@ -287,7 +287,7 @@ fn photos_become_a_golden_and_a_report_in_two_commands() {
         return;
     };
     let project = Project::empty();
-    unpack(&photos, &project);
+    project.unpack_photos(&photos, 30);
     project
         .goldrun(&["new", "pets", "--images", "photos"])
         .exits(0)
@@ -322,24 +322,4 @@ fn photos_become_a_golden_and_a_report_in_two_commands() {
         .goldrun(&["check", "pets", "--artifacts", folder, "--offline"])
         .exits(0)
         .says("pets: identical");
-}
-
-/// The first thirty photos of each class of the tutorial, as class folders in `photos`.
-fn unpack(archive: &std::path::Path, project: &Project) {
-    let mut archive = zip::ZipArchive::new(fs::File::open(archive).unwrap()).unwrap();
-    for class in ["cats", "dogs"] {
-        let inner = format!("cats_and_dogs_filtered/train/{class}/");
-        let mut names: Vec<String> = archive
-            .file_names()
-            .map(|name| name.unwrap().into_owned())
-            .filter(|name| name.starts_with(&inner) && !name.ends_with('/'))
-            .collect();
-        names.sort();
-        for name in names.iter().take(30) {
-            let mut bytes = Vec::new();
-            std::io::copy(&mut archive.by_name(name).unwrap(), &mut bytes).unwrap();
-            let file = name.strip_prefix(&inner).unwrap();
-            project.write_bytes(&format!("photos/{class}/{file}"), &bytes);
-        }
-    }
 }

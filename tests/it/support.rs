@@ -184,6 +184,28 @@ impl Project {
         fs::read_to_string(self.path(path)).unwrap()
     }
 
+    /// Unpacks the tutorial's training photos from their archive into class folders in `photos`: so many of each
+    /// class, the first by name.
+    pub fn unpack_photos(&self, archive: &Path, of_class: usize) {
+        let mut archive = zip::ZipArchive::new(fs::File::open(archive).unwrap()).unwrap();
+        for class in ["cats", "dogs"] {
+            let inner = format!("cats_and_dogs_filtered/train/{class}/");
+            let mut names: Vec<String> = archive
+                .file_names()
+                .map(|name| name.unwrap().into_owned())
+                .filter(|name| name.starts_with(&inner) && !name.ends_with('/'))
+                .collect();
+            names.sort();
+            let folder = self.path("photos").join(class);
+            fs::create_dir_all(&folder).unwrap();
+            for name in names.iter().take(of_class) {
+                let path = folder.join(name.strip_prefix(&inner).unwrap());
+                let mut photo = archive.by_name(name).unwrap();
+                std::io::copy(&mut photo, &mut fs::File::create(path).unwrap()).unwrap();
+            }
+        }
+    }
+
     /// The path of a file.
     pub fn path(&self, path: &str) -> PathBuf {
         self.folder.path().join(path)
