@@ -17,6 +17,8 @@ const LINES: f64 = 5.0;
 const NUMBERS: usize = 12;
 /// Up to so many epochs each has a dot.
 const DOTTED: usize = 40;
+/// Width of a letter of small text, about.
+const LETTER: f64 = 6.5;
 const TIP_WIDTH: f64 = 158.0;
 const TIP_LINE: f64 = 17.0;
 /// Lines under the pointer that fit the chart, that of the epoch not counted.
@@ -148,14 +150,31 @@ impl Chart {
 
     fn begin(&self, epoch: usize, what: &str) -> Markup {
         let x = self.x(epoch.saturating_sub(1));
-        let (anchor, place) = if x > WIDTH / 2.0 {
-            ("end", x - 5.0)
+        let length = what.chars().count() as f64 * LETTER;
+        let (anchor, place, from) = if x > WIDTH / 2.0 {
+            ("end", x - 5.0, x - length)
         } else {
-            ("start", x + 5.0)
+            ("start", x + 5.0, x)
         };
+        let y = self.free_line(from, from + length);
         html! {
             line.begin x1=(x) x2=(x) y1=(TOP) y2=(HEIGHT - BOTTOM) {}
-            text.small x=(place) y=(HEIGHT - BOTTOM - 6.0) text-anchor=(anchor) { (what) }
+            text.small x=(place) y=(y) text-anchor=(anchor) { (what) }
+        }
+    }
+
+    /// Base line for a text between two places: at the top or at the bottom, whichever is farther from the curves.
+    fn free_line(&self, from: f64, to: f64) -> f64 {
+        let [top, bottom] = [TOP + 14.0, HEIGHT - BOTTOM - 6.0];
+        let points = self.curves.iter().flat_map(|curve| self.points(curve));
+        let heights = points.filter(|(x, _)| (from..=to).contains(x));
+        let (highest, lowest) = heights.fold((bottom, top), |(highest, lowest), (_, y)| {
+            (y.min(highest), y.max(lowest))
+        });
+        if highest - top > bottom - lowest {
+            top
+        } else {
+            bottom
         }
     }
 
@@ -282,6 +301,31 @@ mod tests {
         // Two of four points are numbers: the bottom is at 258 and the top at 30.
         assert!(
             drawn.contains("points=\"48.0,144.0 468.0,-198.0\""),
+            "{drawn}"
+        );
+    }
+
+    #[test]
+    fn what_begins_is_said_where_the_curves_are_not() {
+        let chart = |value: f64| Chart {
+            id: "a".to_owned(),
+            title: "loss".to_owned(),
+            axis: "loss".to_owned(),
+            range: [0.0, 1.0],
+            curves: vec![Curve {
+                name: "a".to_owned(),
+                class: "training".to_owned(),
+                is_behind: false,
+                values: vec![Some(value); 20],
+            }],
+            begins: vec![(10, "start of more".to_owned())],
+        };
+        let top = |value: f64| chart(value).free_line(100.0, 200.0) < HEIGHT / 2.0;
+        assert!(top(0.1));
+        assert!(!top(0.9));
+        let drawn = chart(0.1).draw().into_string();
+        assert!(
+            drawn.contains("y=\"44\" text-anchor=\"start\">start of more"),
             "{drawn}"
         );
     }
