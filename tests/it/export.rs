@@ -74,7 +74,7 @@ fn files_are_the_run_s_own_model_and_the_same_each_time() {
 }
 
 /// A Python with the packages that read the files, as `just onnx` installs them, else as they are there.
-fn python(test: &str) -> Option<Command> {
+pub fn python(test: &str) -> Option<Command> {
     let installed = Path::new(env!("CARGO_MANIFEST_DIR")).join("target/onnx");
     let command = || {
         let python = std::env::var("PYTHON").unwrap_or_else(|_| "python3".to_owned());

@@ -27,14 +27,18 @@ fn build_with_fault() -> PathBuf {
         .args(["build", "--bin", "goldrun", "--example", "draw"])
         .arg("--target-dir")
         .arg(&target);
-    if profile == "release" {
+    let name = if profile == "release" {
         build.arg("--release");
-    }
+        "release"
+    } else {
+        "dev"
+    };
+    // Half the time to build; bits hang on no level of optimisation.
+    build.arg("--config");
+    build.arg(format!("profile.{name}.package.goldrun.opt-level = 1"));
     let built = build
         .current_dir(env!("CARGO_MANIFEST_DIR"))
         .env("GOLDRUN_PLANTED_FAULT", "1")
-        // Half the time to build; bits hang on no level of optimisation.
-        .env("CARGO_PROFILE_DEV_OPT_LEVEL", "1")
         // The tests' own, for which dependencies would be built again.
         .env_remove("CARGO_MANIFEST_DIR")
         .status()

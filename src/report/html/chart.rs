@@ -325,7 +325,7 @@ mod tests {
         assert!(!top(0.9));
         let drawn = chart(0.1).draw().into_string();
         assert!(
-            drawn.contains("y=\"44\" text-anchor=\"start\">start of more"),
+            drawn.contains("y=\"44\" text-anchor=\"end\">start of more"),
             "{drawn}"
         );
     }

@@ -45,14 +45,19 @@ fn a_download_shows_bytes_rate_and_what_is_left() {
 fn a_long_epoch_shows_its_steps() {
     let project = Project::empty();
     let mut arguments = vec!["run", "quickstart", "--threads", "1", "--simd", "scalar"];
-    for set in ["phase.0.epochs=1", "phase.1.epochs=1"] {
+    // So many pictures that an epoch takes seconds, on any machine of these years.
+    for set in [
+        "phase.0.epochs=1",
+        "phase.1.epochs=1",
+        "dataset.drawn.train=9000",
+    ] {
         arguments.extend(["--set", set]);
     }
     let test = "a_long_epoch_shows_its_steps";
     let Some(shown) = at_terminal(test, &project, &arguments, "") else {
         return;
     };
-    assert_shows(&shown, &["epoch 2/2", "/47", "s left", "epoch 2/2  loss "]);
-    let bars = shown.matches("/47  ").count();
+    assert_shows(&shown, &["epoch 2/2", "/282", "s left", "epoch 2/2  loss "]);
+    let bars = shown.matches("/282  ").count();
     assert!(bars > 5, "{bars} pictures of a bar in {shown}");
 }

@@ -6,6 +6,8 @@ pub struct Shown {
     /// Line of the page, from 1.
     pub line: usize,
     pub command: String,
+    /// True for a program in Python, whole.
+    pub is_python: bool,
     /// None where the page shows nothing of it.
     pub output: Option<String>,
 }
@@ -15,7 +17,7 @@ pub fn commands(text: &str) -> Vec<Shown> {
     let mut found: Vec<Shown> = Vec::new();
     let mut fence = None;
     let mut in_session = false;
-    // True after a block `sh` with one command: what it says may be in the block after it.
+    // True after a block `sh` with one command, or a block `python`: what it says may be in the block after it.
     let mut is_awaited = false;
     let mut in_sh = false;
     for (number, line) in (1..).zip(text.lines()) {
@@ -30,6 +32,15 @@ pub fn commands(text: &str) -> Vec<Shown> {
             }
             is_awaited &= fence.is_none();
             in_sh = false;
+            if fence.as_deref() == Some("python") {
+                is_awaited = true;
+                found.push(Shown {
+                    line: number + 1,
+                    command: String::new(),
+                    is_python: true,
+                    output: None,
+                });
+            }
             continue;
         }
         let Some(info) = &fence else {
@@ -42,8 +53,15 @@ pub fn commands(text: &str) -> Vec<Shown> {
                 found.push(Shown {
                     line: number,
                     command: without_comment(line).to_owned(),
+                    is_python: false,
                     output: None,
                 });
+            }
+            "python" => {
+                if let Some(last) = found.last_mut() {
+                    last.command.push_str(line);
+                    last.command.push('\n');
+                }
             }
             "text" | "console" => {
                 if let Some(command) = line.strip_prefix("$ ") {
@@ -51,6 +69,7 @@ pub fn commands(text: &str) -> Vec<Shown> {
                     found.push(Shown {
                         line: number,
                         command: without_comment(command).to_owned(),
+                        is_python: false,
                         output: Some(String::new()),
                     });
                 } else if in_session
@@ -132,8 +151,30 @@ pub fn matches(pattern: &[String], lines: &[String]) -> bool {
         Some((first, rest)) if first == "…" => {
             (0..=lines.len()).any(|skipped| matches(rest, &lines[skipped..]))
         }
-        Some((first, rest)) => lines.first() == Some(first) && matches(rest, &lines[1..]),
+        Some((first, rest)) => match lines.split_first() {
+            Some((line, lines)) => is_line(first, line) && matches(rest, lines),
+            None => false,
+        },
     }
+}
+
+/// True if a line is that of a pattern, in which `…` stands for any letters.
+fn is_line(pattern: &str, line: &str) -> bool {
+    let Some((start, rest)) = pattern.split_once('…') else {
+        return pattern == line;
+    };
+    let Some(mut left) = line.strip_prefix(start) else {
+        return false;
+    };
+    let mut parts: Vec<&str> = rest.split('…').collect();
+    let end = parts.pop().unwrap_or_default();
+    for part in parts {
+        let Some((_, after)) = left.split_once(part) else {
+            return false;
+        };
+        left = after;
+    }
+    left.ends_with(end)
 }
 
 /// Beginnings of lines that depend on the machine: what took long enough to be told, and the device.
@@ -159,6 +200,9 @@ fn patterns_skip_lines_and_times_but_nothing_else() {
     assert!(same("a\n…\nc", "a\nb\nb\nc\n"));
     assert!(same("…", ""));
     assert!(!same("a\n…\nc", "a\nb\nd\n"));
+    assert!(same("at /x-1/ab…/c…f of", "at /x-1/abcd/ceef of"));
+    assert!(!same("at /x-1/ab…/c…f of", "at /x-1/abcd/ceef on"));
+    assert!(!same("ab…bc", "abc"));
     assert!(same(
         "loss 0.1  0.2 s  ~2.6 s left",
         "loss 0.1  1 min 03 s  ~12 s left"
@@ -184,5 +228,11 @@ fn commands_are_found_with_what_they_show() {
             ("goldrun e", Some(""))
         ]
     );
+    let page = "```python\nimport a\na.b()\n```\n\n```text\n1\n```\n";
+    let found = commands(page);
+    assert_eq!(found.len(), 1);
+    assert!(found[0].is_python);
+    assert_eq!(found[0].command, "import a\na.b()\n");
+    assert_eq!(found[0].output.as_deref(), Some("1\n"));
     assert_eq!(shell_words("goldrun b 'c d'"), ["goldrun", "b", "c d"]);
 }
