@@ -85,10 +85,11 @@ Exit codes:
   0    as recorded (identical, within tolerance, or no worse), or done
   1    differs from the golden, or from a published figure
   2    the recipe, its golden or the command line is wrong
-  3    an artifact cannot be had, fails its pin, or has no pin (`check` without --allow-unpinned); a picture of
-       `predict` cannot be read
+  3    an artifact cannot be had, fails its pin, or has no pin (`check` without
+       --allow-unpinned); a picture of `predict` cannot be read
   4    the run failed, or the asked device or SIMD level is not there
-  5    no golden to compare with, and no published figure with a tolerance (the record is kept as pending)
+  5    no golden to compare with, and no published figure with a tolerance (the
+       record is kept as pending)
   130  interrupted
 Over several recipes the worst wins: 130, 4, 3, 2, 1, 5, 0.";
 

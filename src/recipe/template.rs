@@ -76,7 +76,7 @@ impl Photos {
 #
 # Look      goldrun show {name} --sheet sheet.png
 # Run       goldrun check {name}
-# Keys      docs/recipe.md
+# Keys      goldrun schema --markdown
 
 format = 1
 name   = \"{name}\"
@@ -223,7 +223,7 @@ pub fn extending(name: &str, base: &str) -> String {
 # {name}: as {base}, but for what is said here.
 #
 # Run       goldrun check {name}
-# Keys      docs/recipe.md
+# Keys      goldrun schema --markdown
 
 extends = {base_text}
 format  = 1

@@ -18,7 +18,7 @@ use goldrun::recipe::{self, Loaded, Request};
 use crate::support::Project;
 
 /// Words that a fence may begin with where it holds no TOML.
-const OTHER_FENCES: [&str; 6] = ["console", "json", "rust", "sh", "text", "yaml"];
+const OTHER_FENCES: [&str; 7] = ["console", "json", "python", "rust", "sh", "text", "yaml"];
 
 /// A key that no table has and that no key resembles.
 const UNKNOWN: &str = "zzzzzzzzzzzz";

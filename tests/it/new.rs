@@ -221,6 +221,18 @@ fn templates_load_as_they_are() {
 }
 
 #[test]
+fn a_schema_that_lies_there_is_named_for_editors() {
+    let project = Project::empty();
+    let schema = project.goldrun(&["schema"]).exits(0).stdout;
+    project.write("recipe.schema.json", &schema);
+    project.goldrun(&["new", "mine"]).exits(0);
+    let recipe = project.read("recipes/mine.toml");
+    assert!(recipe.starts_with("#:schema ../recipe.schema.json\n# mine: "));
+    // Comments change nothing.
+    project.goldrun(&["show", "mine"]).exits(3);
+}
+
+#[test]
 fn nothing_is_written_over_and_names_are_names() {
     let project = Project::empty().file("recipes/mine.toml", "mine");
     project

@@ -1,7 +1,8 @@
-//! `goldrun report`: one page a run, whole in itself, and as a browser shows it.
+//! `goldrun report`: one page a run, whole in itself; as a browser shows it in `report/browser.rs`.
+
+mod browser;
 
 use std::path::Path;
-use std::process::Command;
 
 use fs_err as fs;
 use goldrun::golden::compare::{PublishedOutcome, without_golden};
@@ -10,7 +11,7 @@ use goldrun::record::{Address, Fact, Record};
 use goldrun::report::html;
 use serde_json::Value;
 
-use crate::support::{Project, Ran, skip_unless_required};
+use crate::support::{Project, Ran};
 
 /// Most bytes of a report.
 const MOST_BYTES: usize = 3_000_000;
@@ -223,23 +224,6 @@ fn expected_spread(project: &Project, ids: &[String]) -> Vec<String> {
     all.map(|value| format!("{value:.6}")).collect()
 }
 
-#[test]
-fn a_browser_shows_several_runs_on_a_phone_and_on_a_desk() {
-    let test = "a_browser_shows_several_runs_on_a_phone_and_on_a_desk";
-    let (project, ids) = three_runs();
-    let runs = ids.each_ref().map(String::as_str);
-    project.goldrun(&[&["report"], &runs[..]].concat()).exits(0);
-    let page = project.read("runs/report.html");
-    let Some(frames) = browsed(test, &project, &page, false) else {
-        return;
-    };
-    for frame in frames {
-        assert_eq!(frame["overflow"], 0, "{frame}");
-        assert_eq!(frame["charts"], 4, "{frame}");
-        assert!(frame["chart"].as_f64() >= Some(300.0), "{frame}");
-    }
-}
-
 /// A name that does harm where it is not escaped.
 const NAME: &str = "<script>alert('x')</script>&\"'";
 
@@ -303,108 +287,4 @@ fn names_are_escaped() {
     assert!(!page.contains("<script"), "{page}");
     assert!(!page.contains("alert('x')</"));
     assert!(page.matches("&lt;script&gt;").count() >= 12);
-}
-
-/// Loads a page in frames of two widths and writes what it finds into its own text.
-const MEASURE: &str = r#"<!doctype html><meta charset="utf-8"><body><script>
-const found = [];
-let waiting = 2;
-for (const width of [400, 1280]) {
-  const frame = document.createElement("iframe");
-  frame.style.width = width + "px";
-  frame.style.height = "900px";
-  frame.onload = () => {
-    const page = frame.contentDocument;
-    const images = [...page.images];
-    const chart = page.querySelector("figure svg polyline.curve");
-    found.push({
-      width,
-      overflow: page.documentElement.scrollWidth - page.documentElement.clientWidth,
-      images: images.length,
-      broken: images.filter(image => !image.complete || image.naturalWidth === 0).length,
-      dark: frame.contentWindow.matchMedia("(prefers-color-scheme: dark)").matches,
-      background: frame.contentWindow.getComputedStyle(page.body).backgroundColor,
-      charts: page.querySelectorAll("figure > svg[role=img]").length,
-      chart: chart ? chart.getBoundingClientRect().width : 0,
-      verdict: page.querySelector(".verdict strong").textContent,
-      tone: frame.contentWindow.getComputedStyle(page.querySelector(".verdict")).borderLeftColor,
-    });
-    if (--waiting === 0) {
-      const text = document.createElement("pre");
-      text.id = "found";
-      text.textContent = JSON.stringify(found);
-      document.body.append(text);
-    }
-  };
-  frame.srcdoc = PAGE;
-  document.body.append(frame);
-}
-</script></body>"#;
-
-/// What a browser finds; none where there is no Chromium.
-fn browsed(test: &str, project: &Project, page: &str, dark: bool) -> Option<Vec<Value>> {
-    let names = ["chromium", "chromium-browser", "google-chrome"];
-    let is_there = |name: &&&str| {
-        let version = Command::new(name).arg("--version").output();
-        version.is_ok_and(|output| output.status.success())
-    };
-    let Some(browser) = names.iter().find(is_there) else {
-        skip_unless_required(test, "chromium", "no `chromium`");
-        return None;
-    };
-    // In a script, the end of a script must not be spelled.
-    let quoted = serde_json::to_string(page).unwrap().replace("</", "<\\/");
-    project.write("measure.html", &MEASURE.replace("PAGE", &quoted));
-    // 0 is dark, 1 is light.
-    let scheme = u8::from(!dark);
-    let output = Command::new(browser)
-        .args(["--headless", "--no-sandbox", "--disable-gpu", "--dump-dom"])
-        .arg("--virtual-time-budget=10000")
-        .arg(format!("--blink-settings=preferredColorScheme={scheme}"))
-        .arg(format!(
-            "--user-data-dir={}",
-            project.path("browser").display()
-        ))
-        .arg(project.path("measure.html"))
-        .output()
-        .unwrap();
-    let shown = String::from_utf8_lossy(&output.stdout).into_owned();
-    let found = shown.split("<pre id=\"found\">").nth(1);
-    let found = found.and_then(|rest| rest.split("</pre>").next());
-    let found = found.unwrap_or_else(|| panic!("{}", String::from_utf8_lossy(&output.stderr)));
-    Some(serde_json::from_str(&found.replace("&amp;", "&")).unwrap())
-}
-
-#[test]
-fn a_browser_shows_all_of_it_on_a_phone_and_on_a_desk() {
-    let test = "a_browser_shows_all_of_it_on_a_phone_and_on_a_desk";
-    let project = Project::accepted();
-    let checked = project.goldrun(&["check", "small"]).exits(0);
-    let page = project.read(page(&checked));
-    for dark in [false, true] {
-        let Some(frames) = browsed(test, &project, &page, dark) else {
-            return;
-        };
-        assert_eq!(frames.len(), 2);
-        for frame in frames {
-            assert_eq!(frame["overflow"], 0, "{frame}");
-            assert_eq!(frame["broken"], 0, "{frame}");
-            assert!(frame["images"].as_u64() >= Some(28), "{frame}");
-            assert_eq!(frame["charts"], 4, "{frame}");
-            assert_eq!(frame["dark"], dark, "{frame}");
-            let background = if dark {
-                "rgb(22, 24, 26)"
-            } else {
-                "rgb(255, 255, 255)"
-            };
-            assert_eq!(frame["background"], background, "{frame}");
-            assert_eq!(frame["verdict"], "= identical", "{frame}");
-            let good = if dark {
-                "rgb(63, 199, 154)"
-            } else {
-                "rgb(0, 105, 78)"
-            };
-            assert_eq!(frame["tone"], good, "{frame}");
-        }
-    }
 }

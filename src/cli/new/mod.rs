@@ -22,6 +22,9 @@ use crate::{run, whole};
 /// Role of the photos.
 const ROLE: &str = "photos";
 
+/// The schema for editors, as docs/recipe.md has it made beside the folder of recipes.
+const SCHEMA: &str = "recipe.schema.json";
+
 /// Writes a new recipe; never over one that is there.
 pub fn new(session: &Session, arguments: &New) -> Result<Exit, Failure> {
     session.refuse_changes("new", "it writes a recipe's file")?;
@@ -54,7 +57,7 @@ pub fn new(session: &Session, arguments: &New) -> Result<Exit, Failure> {
     }
 }
 
-/// Writes the recipe; one that does not load is removed again.
+/// Writes the recipe, which names the schema where there is one; a recipe that does not load is removed again.
 fn write(
     session: &Session,
     name: &str,
@@ -63,6 +66,10 @@ fn write(
 ) -> Result<recipe::Loaded, Failure> {
     if let Some(folder) = path.parent() {
         fs_err::create_dir_all(folder).map_err(Failure::failed)?;
+    }
+    let mut text = text.to_owned();
+    if session.root.join(SCHEMA).is_file() {
+        text.insert_str(0, &format!("#:schema ../{SCHEMA}\n"));
     }
     whole::write(path, text.as_bytes()).map_err(Failure::failed)?;
     session.load_as_written(name).inspect_err(|_| remove(path))

@@ -7,7 +7,7 @@ use maud::{Markup, html};
 
 const WIDTH: f64 = 480.0;
 const HEIGHT: f64 = 300.0;
-const LEFT: f64 = 48.0;
+const LEFT: f64 = 54.0;
 const RIGHT: f64 = 12.0;
 const TOP: f64 = 30.0;
 const BOTTOM: f64 = 42.0;
@@ -300,7 +300,7 @@ mod tests {
         assert!(drawn.contains("clip-path=\"url(#clip-a)\""));
         // Two of four points are numbers: the bottom is at 258 and the top at 30.
         assert!(
-            drawn.contains("points=\"48.0,144.0 468.0,-198.0\""),
+            drawn.contains("points=\"54.0,144.0 468.0,-198.0\""),
             "{drawn}"
         );
     }

@@ -40,7 +40,6 @@ pub const RECIPE: Page = Page {
     before: weights,
     varies: &[],
 };
-
 pub const CACHE: Page = Page {
     file: "docs/cache.md",
     before: quickstart,
