@@ -26,7 +26,7 @@ use crate::support::{PHOTOS, Project, WEIGHTS, artifact};
 
 /// Beginnings of commands that no test can run here, each with the reason.
 const NOT_HERE: &[(&str, &str)] = &[
-    ("cargo install --path .", "builds and installs"),
+    ("cargo install --locked --path .", "builds and installs"),
     ("just ", "calls cargo, which this test is part of"),
     (
         "cd photos",
