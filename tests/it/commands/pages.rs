@@ -15,51 +15,28 @@ pub struct Page {
     pub varies: &'static [&'static str],
 }
 
-pub const README: Page = Page {
-    file: "README.md",
-    before: photos,
-    varies: &[],
-};
-pub const ADDING_A_RECIPE: Page = Page {
-    file: "docs/adding-a-recipe.md",
-    before: pets,
-    varies: &[],
-};
-pub const TUTORIAL: Page = Page {
-    file: "docs/tutorial.md",
-    before: nothing,
-    varies: &[],
-};
-pub const OWN_PHOTOS: Page = Page {
-    file: "docs/own-photos.md",
-    before: cats_and_dogs,
-    varies: &[],
-};
-pub const RECIPE: Page = Page {
-    file: "docs/recipe.md",
-    before: weights,
-    varies: &[],
-};
-pub const CACHE: Page = Page {
-    file: "docs/cache.md",
-    before: quickstart,
-    varies: &[],
-};
-pub const GOLDENS: Page = Page {
-    file: "docs/goldens.md",
-    before: traced,
-    varies: &[],
-};
+impl Page {
+    const fn new(file: &'static str, before: fn(&Project, usize)) -> Self {
+        Self {
+            file,
+            before,
+            varies: &[],
+        }
+    }
+}
+
+pub const README: Page = Page::new("README.md", photos);
+pub const ADDING_A_RECIPE: Page = Page::new("docs/adding-a-recipe.md", pets);
+pub const TUTORIAL: Page = Page::new("docs/tutorial.md", nothing);
+pub const OWN_PHOTOS: Page = Page::new("docs/own-photos.md", cats_and_dogs);
+pub const RECIPE: Page = Page::new("docs/recipe.md", weights);
+pub const CACHE: Page = Page::new("docs/cache.md", quickstart);
+pub const GOLDENS: Page = Page::new("docs/goldens.md", traced);
 pub const OFFLINE: Page = Page {
-    file: "docs/offline.md",
-    before: stick,
     varies: &["105.8", "5546"],
+    ..Page::new("docs/offline.md", stick)
 };
-pub const USING_A_MODEL: Page = Page {
-    file: "docs/using-a-model.md",
-    before: more_pictures,
-    varies: &[],
-};
+pub const USING_A_MODEL: Page = Page::new("docs/using-a-model.md", more_pictures);
 
 /// Pages whose commands are run here.
 pub const PAGES: [&Page; 9] = [
