@@ -25,7 +25,7 @@ lint:
     RUSTDOCFLAGS="-D warnings" cargo doc --no-deps --document-private-items
 
 # Tests of minutes: quickstart on all threads and SIMD levels, `just reproduce` on a stand-in, a planted fault. They run what
-# users run: a release build trains three times as fast as the tests' own.
+# users run: a release build trains twice as fast as the tests' own.
 [group("check")]
 slow:
     cargo test --release --test it -- --ignored
