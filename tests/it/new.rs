@@ -3,18 +3,15 @@
 use std::io::Cursor;
 
 use fs_err as fs;
-use goldrun::dataset::drawn;
-use image::{ImageFormat, RgbImage};
+use image::ImageFormat;
 
+use crate::pictures::of_seed;
 use crate::support::{PHOTOS, Project, Ran, WEIGHTS, artifact};
 
 /// A drawn picture as a file of a format.
 fn picture(number: u32, format: ImageFormat) -> Vec<u8> {
-    let (_, rgb) = drawn::picture(3, 0, number);
-    let size = drawn::SIZE as u32;
-    let image = RgbImage::from_raw(size, size, rgb.into_vec()).unwrap();
     let mut bytes = Cursor::new(Vec::new());
-    image.write_to(&mut bytes, format).unwrap();
+    of_seed(3, 0, number).write_to(&mut bytes, format).unwrap();
     bytes.into_inner()
 }
 

@@ -12,7 +12,12 @@ pub const SEED: u64 = 5;
 
 /// A picture of a split's slot as [`SMALL`] draws it.
 pub fn drawn(slot: u32, number: u32) -> RgbImage {
-    let (_, rgb) = drawn::picture(SEED, slot, number);
+    of_seed(SEED, slot, number)
+}
+
+/// A picture of a split's slot as a seed draws it.
+pub fn of_seed(seed: u64, slot: u32, number: u32) -> RgbImage {
+    let (_, rgb) = drawn::picture(seed, slot, number);
     let side = drawn::SIZE as u32;
     RgbImage::from_raw(side, side, rgb.into_vec()).unwrap()
 }

@@ -28,15 +28,16 @@ fn build_with_fault() -> PathBuf {
         .args(["build", "--bin", "goldrun", "--example", "draw"])
         .arg("--target-dir")
         .arg(&target);
-    let name = if profile == "release" {
-        build.arg("--release");
+    // A folder `debug` is that of the profile `dev`.
+    let profile = if profile == "release" {
         "release"
     } else {
         "dev"
     };
+    build.args(["--profile", profile]);
     // Half the time to build; bits hang on no level of optimisation.
     build.arg("--config");
-    build.arg(format!("profile.{name}.package.goldrun.opt-level = 1"));
+    build.arg(format!("profile.{profile}.package.goldrun.opt-level = 1"));
     // The tests' own, for which dependencies would be built again.
     for (name, _) in std::env::vars_os() {
         let of_this_test = ["CARGO_MANIFEST_", "CARGO_PKG_", "OUT_DIR"];

@@ -202,6 +202,19 @@ fn fifty_kills_change_no_bit_of_the_quickstart() {
         .goldrun(&["check", "quickstart", "--resume"])
         .exits(0)
         .says("quickstart: identical");
+    // Those that ended before their kill are held to the same: the last one may have, and the check begun anew.
+    let runs = runs(&project, "quickstart");
+    let finished: Vec<&PathBuf> = runs
+        .iter()
+        .filter(|run| run.join("record.json").exists())
+        .collect();
+    let expected = facts(runs.last().unwrap());
+    assert!(finished.iter().all(|run| facts(run) == expected));
+    let is_resumed = |run: &&PathBuf| {
+        let record = fs::read_to_string(run.join("record.json")).unwrap();
+        record.contains("\"resumed\": ")
+    };
+    assert!(finished.iter().any(is_resumed));
 }
 
 /// Kills a process of goldrun after a time, unless it has ended; whether it had, and what it said on standard error.

@@ -2,9 +2,9 @@
 
 use fs_err as fs;
 use goldrun::dataset::drawn;
-use image::RgbImage;
 
 use super::repository;
+use crate::pictures::{of_seed, write};
 use crate::support::{PHOTOS, Project, artifact};
 
 /// A page, and how its project is made ready before each of its commands, which are counted from 0.
@@ -102,23 +102,8 @@ fn class_folders(project: &Project, count: u32) {
 
 /// Writes the `number`-th drawn picture of a class.
 fn picture(project: &Project, label: u32, number: u32, path: &str) {
-    drawn_as(
-        project,
-        1,
-        0,
-        number * drawn::CLASSES.len() as u32 + label,
-        path,
-    );
-}
-
-/// Writes a drawn picture of a seed's split, in the format that its name says.
-fn drawn_as(project: &Project, seed: u64, slot: u32, number: u32, path: &str) {
-    let (_, rgb) = drawn::picture(seed, slot, number);
-    let size = drawn::SIZE as u32;
-    let image = RgbImage::from_raw(size, size, rgb.into_vec()).unwrap();
-    let path = project.path(path);
-    fs::create_dir_all(path.parent().unwrap()).unwrap();
-    image.save(path).unwrap();
+    let number = number * drawn::CLASSES.len() as u32 + label;
+    write(project, path, &of_seed(1, 0, number));
 }
 
 /// The first block of a kind on a page.
@@ -197,16 +182,11 @@ fn more_pictures(project: &Project, command: usize) {
             "rabbit-724.jpg",
         ] {
             let digits = path.trim_matches(|letter: char| !letter.is_ascii_digit());
-            drawn_as(
-                project,
-                123,
-                2,
-                digits.parse().unwrap(),
-                &format!("photos/{path}"),
-            );
+            let picture = of_seed(123, 2, digits.parse().unwrap());
+            write(project, &format!("photos/{path}"), &picture);
         }
         project.write("photos/notes.png", "of the summer before last");
     }
 }
 
-pub fn nothing(_: &Project, _: usize) {}
+fn nothing(_: &Project, _: usize) {}

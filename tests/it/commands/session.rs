@@ -12,6 +12,18 @@ pub struct Shown {
     pub output: Option<String>,
 }
 
+impl Shown {
+    /// A command of a line, up to its comment.
+    fn of_line(line: usize, command: &str, output: Option<String>) -> Self {
+        Self {
+            line,
+            command: without_comment(command).to_owned(),
+            is_python: false,
+            output,
+        }
+    }
+}
+
 /// All commands of a page, in its order.
 pub fn commands(text: &str) -> Vec<Shown> {
     let mut found: Vec<Shown> = Vec::new();
@@ -50,12 +62,7 @@ pub fn commands(text: &str) -> Vec<Shown> {
             "sh" if !line.is_empty() && !line.starts_with('#') => {
                 is_awaited = !in_sh;
                 in_sh = true;
-                found.push(Shown {
-                    line: number,
-                    command: without_comment(line).to_owned(),
-                    is_python: false,
-                    output: None,
-                });
+                found.push(Shown::of_line(number, line, None));
             }
             "python" => {
                 if let Some(last) = found.last_mut() {
@@ -66,12 +73,7 @@ pub fn commands(text: &str) -> Vec<Shown> {
             "text" | "console" => {
                 if let Some(command) = line.strip_prefix("$ ") {
                     in_session = true;
-                    found.push(Shown {
-                        line: number,
-                        command: without_comment(command).to_owned(),
-                        is_python: false,
-                        output: Some(String::new()),
-                    });
+                    found.push(Shown::of_line(number, command, Some(String::new())));
                 } else if in_session
                     && let Some(Shown {
                         output: Some(output),
